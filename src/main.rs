@@ -1,0 +1,2 @@
+//! nadikota.
+fn main() {}

@@ -1,0 +1,211 @@
+//! Outcomes: what became of a message, why, and the counts of both.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal,)+) => {
+        /// Why a message, or a part of it, was not stored. The codes are a closed list that operators filter by.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Reason {
+            $($(#[$doc])* #[serde(rename = $code)] $variant,)+
+        }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The code that is stored and shown.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    // Discarded: nothing was lost by not storing it.
+    /// An empty payload, as a broker sends when a retained message is cleared.
+    Empty = "empty",
+    /// The broker sent again what is already in the journal.
+    Redelivery = "redelivery",
+    /// A retained message without a time of its own: old state, not a new reading.
+    Retained = "retained",
+    /// Not a reading by its kind (a join, a bridge's log, an acknowledgement).
+    NotData = "not_data",
+    /// The subscription's cover brought it, but it lies outside every route's own filter.
+    NotRouted = "not_routed",
+    // Quarantined: a human may want to mend the cause and replay.
+    /// No route matches the topic.
+    NoRoute = "no_route",
+    /// The topic is not valid UTF-8 or holds characters MQTT forbids.
+    InvalidTopic = "invalid_topic",
+    /// The payload is larger than `transform.max_payload`.
+    PayloadTooLarge = "payload_too_large",
+    /// Nested deeper, or with more values, than the limits allow.
+    TooComplex = "too_complex",
+    /// The payload is not what its format says.
+    Malformed = "malformed",
+    /// It decoded, but holds no value that can be stored.
+    NoValue = "no_value",
+    /// Text, or another type, where a number belongs.
+    WrongType = "wrong_type",
+    /// NaN or infinite.
+    NotFinite = "not_finite",
+    /// A time that cannot be read.
+    InvalidTime = "invalid_time",
+    /// Its own time is older than `time.max_backfill`.
+    TimeTooOld = "time_too_old",
+    /// The topic or payload does not say which device it is.
+    NoDevice = "no_device",
+    /// More unknown names than a measurement may hold.
+    TooManyFields = "too_many_fields",
+    /// More unregistered devices than may be stored.
+    TooManyDevices = "too_many_devices",
+    /// A unit told by the message cannot be converted to the quantity's.
+    UnitConflict = "unit_conflict",
+    /// The database refused the point.
+    RefusedByDatabase = "refused_by_database",
+    /// One line larger than the database takes.
+    LineTooLarge = "line_too_large",
+    /// The record in the journal could not be read back.
+    JournalDamage = "journal_damage",
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl std::str::FromStr for Reason {
+    type Err = String;
+
+    fn from_str(code: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.code() == code)
+            .ok_or_else(|| format!("there is no reason \"{code}\""))
+    }
+}
+
+/// A reason with the sentence that says what exactly was wrong. Never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    pub reason: Reason,
+    pub detail: String,
+}
+
+impl Rejection {
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason, self.detail)
+    }
+}
+
+/// What became of one message at one destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Stored,
+    /// Some of its points are stored, the message is in quarantine for the rest.
+    PartlyStored(Reason),
+    Quarantined(Reason),
+    Discarded(Reason),
+    /// Its route names another destination, which counts it.
+    Elsewhere,
+}
+
+/// How many messages had which outcome, up to a position.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcomes {
+    pub stored: u64,
+    pub partly_stored: u64,
+    pub quarantined: BTreeMap<Reason, u64>,
+    pub discarded: BTreeMap<Reason, u64>,
+    #[serde(default)]
+    pub elsewhere: u64,
+}
+
+impl Outcomes {
+    /// Counts one message.
+    pub fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Stored => self.stored += 1,
+            Outcome::PartlyStored(_) => self.partly_stored += 1,
+            Outcome::Quarantined(reason) => *self.quarantined.entry(reason).or_default() += 1,
+            Outcome::Discarded(reason) => *self.discarded.entry(reason).or_default() += 1,
+            Outcome::Elsewhere => self.elsewhere += 1,
+        }
+    }
+
+    /// Messages that this destination itself settled.
+    pub fn settled_here(&self) -> u64 {
+        self.stored + self.partly_stored + self.quarantined_total() + self.discarded_total()
+    }
+
+    /// Every message it has passed; equals the position at each cursor write.
+    pub fn total(&self) -> u64 {
+        self.settled_here() + self.elsewhere
+    }
+
+    pub fn quarantined_total(&self) -> u64 {
+        self.quarantined.values().sum()
+    }
+
+    pub fn discarded_total(&self) -> u64 {
+        self.discarded.values().sum()
+    }
+
+    /// Adds another destination's counts, for the account of the whole.
+    pub fn add(&mut self, other: &Self) {
+        self.stored += other.stored;
+        self.partly_stored += other.partly_stored;
+        self.elsewhere += other.elsewhere;
+        for (reason, count) in &other.quarantined {
+            *self.quarantined.entry(*reason).or_default() += count;
+        }
+        for (reason, count) in &other.discarded {
+            *self.discarded.entry(*reason).or_default() += count;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_read_back_from_its_code() {
+        for reason in Reason::ALL {
+            assert_eq!(reason.code().parse::<Reason>(), Ok(*reason));
+            let json = serde_json::to_string(reason).unwrap();
+            assert_eq!(json, format!("\"{}\"", reason.code()));
+        }
+    }
+
+    #[test]
+    fn each_outcome_is_counted_once() {
+        let mut counts = Outcomes::default();
+        for outcome in [
+            Outcome::Stored,
+            Outcome::PartlyStored(Reason::NotFinite),
+            Outcome::Quarantined(Reason::NoRoute),
+            Outcome::Discarded(Reason::Empty),
+            Outcome::Elsewhere,
+        ] {
+            counts.count(outcome);
+        }
+        assert_eq!((counts.settled_here(), counts.total()), (4, 5));
+        let mut sum = counts.clone();
+        sum.add(&counts);
+        assert_eq!(sum.total(), 10);
+    }
+}
