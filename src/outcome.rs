@@ -137,13 +137,19 @@ pub struct Outcomes {
 impl Outcomes {
     /// Counts one message.
     pub fn count(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Stored => self.stored += 1,
-            Outcome::PartlyStored(_) => self.partly_stored += 1,
-            Outcome::Quarantined(reason) => *self.quarantined.entry(reason).or_default() += 1,
-            Outcome::Discarded(reason) => *self.discarded.entry(reason).or_default() += 1,
-            Outcome::Elsewhere => self.elsewhere += 1,
-        }
+        self.count_times(outcome, 1);
+    }
+
+    /// Counts `times` messages of one outcome.
+    pub fn count_times(&mut self, outcome: Outcome, times: u64) {
+        let counter = match outcome {
+            Outcome::Stored => &mut self.stored,
+            Outcome::PartlyStored(_) => &mut self.partly_stored,
+            Outcome::Quarantined(reason) => self.quarantined.entry(reason).or_default(),
+            Outcome::Discarded(reason) => self.discarded.entry(reason).or_default(),
+            Outcome::Elsewhere => &mut self.elsewhere,
+        };
+        *counter += times;
     }
 
     /// Messages that this destination itself settled.
