@@ -23,3 +23,7 @@ pub mod status;
 
 // Edges.
 pub mod http;
+
+// Wiring.
+pub mod cli;
+pub mod config;

@@ -76,7 +76,9 @@ mod tests {
 
     #[test]
     fn whatever_is_not_http_is_said_to_be_not_http() {
-        for wrong in [&b""[..], b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\xff\r\n\r\n"] {
+        for wrong in
+            [&b""[..], b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\xff\r\n\r\n"]
+        {
             assert_eq!(parse(wrong), None);
         }
         let answer = parse(b"HTTP/1.0 503 Service Unavailable\r\nA: b\r\n\r\nnot ready\n").unwrap();

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -58,14 +58,22 @@ fn write_family(encoder: &mut DescriptorEncoder<'_>, name: &str, series: &[Numbe
         Kind::Gauge => MetricType::Gauge,
     };
     let mut family = encoder.encode_descriptor(name, first.help, None, kind)?;
+    if let [only] = series
+        && only.labels.is_empty()
+    {
+        return write_value(only, family);
+    }
     for number in series {
-        let metric = family.encode_family(&number.labels)?;
-        match first.kind {
-            Kind::Counter => ConstCounter::new(number.value).encode(metric)?,
-            Kind::Gauge => ConstGauge::new(number.value).encode(metric)?,
-        }
+        write_value(number, family.encode_family(&number.labels)?)?;
     }
     Ok(())
+}
+
+fn write_value(number: &Number, metric: MetricEncoder<'_>) -> fmt::Result {
+    match number.kind {
+        Kind::Counter => ConstCounter::new(number.value).encode(metric),
+        Kind::Gauge => ConstGauge::new(number.value).encode(metric),
+    }
 }
 
 fn of_the_board(board: &Board) -> Vec<Number> {
@@ -83,7 +91,8 @@ fn of_the_board(board: &Board) -> Vec<Number> {
             PartState::NotReady => 2.0,
         };
         numbers.push(
-            Number::gauge("part_state", "0 ok, 1 degraded, 2 not ready; /health says why", state).label("part", name),
+            Number::gauge("part_state", "0 ok, 1 degraded, 2 not ready; /health says why", state)
+                .label("part", name),
         );
     }
     numbers
@@ -93,7 +102,11 @@ fn of_the_account(snapshot: &Snapshot) -> Vec<Number> {
     let account = &snapshot.account;
     let waited = snapshot.oldest_unsettled.unwrap_or_default().as_secs_f64();
     let mut numbers = vec![
-        Number::counter("received_messages", "Messages in the journal since it was made", float(account.received)),
+        Number::counter(
+            "received_messages",
+            "Messages in the journal since it was made",
+            float(account.received),
+        ),
         Number::gauge("pending_messages", "Messages on disk without an outcome yet", float(account.pending)),
         Number::gauge("oldest_unsettled_seconds", "How long the oldest pending message has waited", waited),
         Number::gauge("account_balances", "1 while every received message is in exactly one place", {
@@ -112,19 +125,18 @@ fn of_the_account(snapshot: &Snapshot) -> Vec<Number> {
 }
 
 fn of_outcomes(destination: &str, outcomes: &Outcomes) -> Vec<Number> {
-    let number = |outcome: &str, reason: &str, count: u64| {
+    let number = |outcome: &str, count: u64| {
         Number::counter("settled_messages", "Messages with their outcome", float(count))
             .label("destination", destination)
             .label("outcome", outcome)
-            .label("reason", reason)
     };
     let mut numbers =
-        vec![number("stored", "", outcomes.stored), number("partly_stored", "", outcomes.partly_stored)];
+        vec![number("stored", outcomes.stored), number("partly_stored", outcomes.partly_stored)];
     for (reason, count) in &outcomes.quarantined {
-        numbers.push(number("quarantined", reason.code(), *count));
+        numbers.push(number("quarantined", *count).label("reason", reason.code()));
     }
     for (reason, count) in &outcomes.discarded {
-        numbers.push(number("discarded", reason.code(), *count));
+        numbers.push(number("discarded", *count).label("reason", reason.code()));
     }
     numbers
 }

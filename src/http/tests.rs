@@ -81,7 +81,10 @@ async fn metrics_tell_account_board_and_the_rooms_numbers_once_per_family() {
         "nadikota_sink_retries_total{destination=\"city\"} 5",
         "nadikota_journal_size_bytes 4096",
     ] {
-        assert!(text.lines().any(|l| l.strip_suffix(".0").unwrap_or(l) == line), "{line} is missing in:\n{text}");
+        assert!(
+            text.lines().any(|l| l.strip_suffix(".0").unwrap_or(l) == line),
+            "{line} is missing in:\n{text}"
+        );
     }
     assert_eq!(text.matches("# TYPE nadikota_settled_messages ").count(), 1, "{text}");
 }
