@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use config::Value;
+use jiff::tz::TimeZone;
 
 use crate::settings::{Problem, Problems, Section, Span};
 use crate::{http, logging};
@@ -17,6 +18,8 @@ use crate::{http, logging};
 pub struct Config {
     /// Journal, quarantine, cursor and embedded store.
     pub data_dir: PathBuf,
+    /// The zone of local times that a payload tells without one.
+    pub time_zone: TimeZone,
     /// How long a stop may take before it says who is late and ends.
     pub stop_within: Duration,
     pub log: logging::Config,
@@ -49,7 +52,9 @@ fn compose(
     environment::apply(&mut tree, environment, &problems);
     secrets::resolve(&mut tree, &problems);
     let mut root = Section::root(files::table(tree), problems.clone());
+    let time_zone = time_zone(&mut root);
     let config = Config {
+        time_zone: time_zone.unwrap_or(TimeZone::UTC),
         data_dir: root.get("data_dir", PathBuf::from("data")),
         stop_within: root.get("stop_within", Span(Duration::from_secs(30))).0,
         log: part(&mut root, "log", logging::Config::read),
@@ -58,6 +63,16 @@ fn compose(
     root.finish();
     let problems = problems.into_vec();
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// Nothing where it is unset or wrong, which is a problem on record then: no city's times are guessed.
+fn time_zone(root: &mut Section) -> Option<TimeZone> {
+    let name = root.required::<String>("time_zone")?;
+    let found = TimeZone::get(&name).ok();
+    if found.is_none() {
+        root.problem("time_zone", format!("\"{name}\" is not a time zone; write it as Asia/Jakarta"));
+    }
+    found
 }
 
 /// One room's settings, read by the room itself.

@@ -119,6 +119,15 @@ fn a_secret_is_read_from_the_file_beside_the_configuration_and_never_from_two_pl
 }
 
 #[test]
+fn the_time_zone_is_required_and_must_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = write(&folder, "none.toml", "");
+    assert_eq!(mistakes(load(std::slice::from_ref(&none), [])), ["time_zone: is required"]);
+    let found = mistakes(load(&[none], environment(&[("NADIKOTA__TIME_ZONE", "Asia/Pasuruan")])));
+    assert!(found.len() == 1 && found[0].contains("Asia/Pasuruan"), "{found:?}");
+}
+
+#[test]
 fn a_list_entry_that_is_not_there_is_a_mistake_and_not_a_huge_list() {
     let folder = tempfile::tempdir().unwrap();
     let path = write(&folder, "list.toml", "[[x]]\na = 1\n");
