@@ -9,8 +9,10 @@
 //! Modules stand in the order of the house: each may use only those above it.
 
 // Vocabulary: uses nothing of ours but vocabulary.
+pub mod account;
 pub mod backoff;
 pub mod clock;
+pub mod logging;
 pub mod message;
 pub mod outcome;
 pub mod point;
@@ -18,3 +20,10 @@ pub mod quality;
 pub mod secret;
 pub mod settings;
 pub mod status;
+
+// Edges.
+pub mod http;
+
+// Wiring.
+pub mod cli;
+pub mod config;

@@ -1,0 +1,54 @@
+//! `nadikota check`: every mistake in the configuration, at once.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::{Failure, count, environment};
+use crate::config;
+use crate::settings::Problem;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// One JSON object on stdout instead of lines.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    ok: bool,
+    problems: Vec<ToldProblem<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ToldProblem<'a> {
+    origin: Option<&'a str>,
+    key: &'a str,
+    text: &'a str,
+}
+
+pub(super) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
+    let problems = config::load(files, environment()).err().unwrap_or_default();
+    if options.json {
+        let told =
+            Told { ok: problems.is_empty(), problems: problems.iter().map(ToldProblem::new).collect() };
+        println!("{}", serde_json::to_string(&told).context("cannot write JSON")?);
+    } else {
+        for problem in &problems {
+            println!("{problem}");
+        }
+        match problems.len() {
+            0 => println!("the configuration is right"),
+            some => println!("{}", count(some, "mistake")),
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Failure::Usage) }
+}
+
+impl<'a> ToldProblem<'a> {
+    fn new(problem: &'a Problem) -> Self {
+        Self { origin: problem.origin.as_deref(), key: &problem.key, text: &problem.text }
+    }
+}

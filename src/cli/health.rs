@@ -1,0 +1,48 @@
+//! `nadikota health`: asks the running service, for people and for container health checks.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+
+use super::{Failure, configuration};
+use crate::http::{AskError, ask};
+use crate::secret::Secret;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Where the service listens; without it http.listen of the configuration is asked.
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// The whole story of /health as JSON on stdout; the exit code still tells readiness.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
+    let (address, token) = match options.http {
+        Some(address) => (address, None),
+        None => {
+            let http = configuration(files)?.http;
+            (http.listen, http.token)
+        }
+    };
+    let ready = ask(address, "/health/ready", None).await.map_err(failed)?;
+    if options.json {
+        let whole = ask(address, "/health", token.as_ref().map(Secret::reveal)).await.map_err(failed)?;
+        if whole.status != 200 {
+            return Err(Failure::Failed(anyhow!(
+                "{address} does not show /health: {}",
+                whole.body.trim_end()
+            )));
+        }
+        println!("{}", whole.body.trim_end());
+    } else {
+        println!("{}", ready.body.trim_end());
+    }
+    if ready.status == 200 { Ok(()) } else { Err(Failure::No) }
+}
+
+fn failed(error: AskError) -> Failure {
+    Failure::Failed(anyhow::Error::new(error))
+}

@@ -1,0 +1,120 @@
+//! Commands: what people type, and how the answer becomes an exit code.
+
+mod check;
+mod health;
+mod stop;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+pub use stop::on_signal;
+
+use crate::config::{self, Config};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  it worked; for `health`: ready
+  1  it failed, or the service is not ready
+  2  the command line or the configuration is wrong; nothing was done";
+
+/// Takes what street sensors publish over MQTT and makes it a time series people can trust.
+#[derive(Debug, Parser)]
+#[command(name = "nadikota", version, after_help = EXIT_CODES)]
+struct Arguments {
+    /// Configuration file; may be given several times, later ones win. Without it: config/nadikota.toml, or
+    /// else /etc/nadikota/nadikota.toml.
+    #[arg(short, long, global = true, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Finds every mistake in the configuration.
+    Check(check::Options),
+    /// Asks the running service whether it is ready.
+    Health(health::Options),
+}
+
+/// Why a command did not do what it should; each kind has its exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line or the configuration is wrong (2). Already told.
+    Usage,
+    /// It was tried and failed (1).
+    Failed(anyhow::Error),
+    /// The answer is no (1). Already told.
+    No,
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Runs one command line to its end.
+pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    let arguments = match Arguments::try_parse_from(line) {
+        Ok(arguments) => arguments,
+        Err(told) => {
+            let asked_for_help = !told.use_stderr();
+            told.print().context("cannot write to the terminal")?;
+            return if asked_for_help { Ok(()) } else { Err(Failure::Usage) };
+        }
+    };
+    let files = files(arguments.config);
+    match arguments.command {
+        Command::Check(options) => check::run(&options, &files),
+        Command::Health(options) => runtime()?.block_on(health::run(&options, &files)),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Runtime::new().context("cannot start worker threads")?)
+}
+
+/// The files the operator named, or the first of the usual ones that is there.
+fn files(named: Vec<PathBuf>) -> Vec<PathBuf> {
+    if !named.is_empty() {
+        return named;
+    }
+    let usual = ["config/nadikota.toml", "/etc/nadikota/nadikota.toml"].map(PathBuf::from);
+    let found = usual.iter().find(|path| path.is_file()).or(usual.first());
+    found.cloned().into_iter().collect()
+}
+
+/// The configuration of all commands but `check`, which wants to tell the mistakes its own way.
+fn configuration(files: &[PathBuf]) -> Result<Config, Failure> {
+    config::load(files, environment()).map_err(|problems| {
+        for problem in &problems {
+            eprintln!("{problem}");
+        }
+        eprintln!("{} in the configuration; nothing was done", count(problems.len(), "mistake"));
+        Failure::Usage
+    })
+}
+
+/// Variables that are not text cannot be ours: every value of ours is text.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,78 @@
+//! Secrets: `token_file` and `password_file` become `token` and `password`, before any room reads them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use config::{Value, ValueKind};
+
+use crate::settings::Problems;
+
+/// Keys that hold a secret, in any section.
+const SECRETS: [&str; 2] = ["password", "token"];
+/// A secret is a line of text; whatever is larger is another file, named by mistake.
+const LARGEST: u64 = 64 * 1024;
+
+/// Replaces each `X_file` in the tree by `X`. Both at once is a mistake: one of them would be silently unused.
+pub(super) fn resolve(tree: &mut Value, problems: &Problems) {
+    walk(tree, "", problems);
+}
+
+fn walk(value: &mut Value, path: &str, problems: &Problems) {
+    match &mut value.kind {
+        ValueKind::Table(table) => {
+            for key in SECRETS {
+                replace(table, key, path, problems);
+            }
+            for (key, inner) in table {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                walk(inner, &path, problems);
+            }
+        }
+        ValueKind::Array(items) => {
+            for (index, inner) in items.iter_mut().enumerate() {
+                walk(inner, &format!("{path}[{index}]"), problems);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn replace(table: &mut HashMap<String, Value>, key: &str, path: &str, problems: &Problems) {
+    let file_key = format!("{key}_file");
+    let Some(named) = table.remove(&file_key) else { return };
+    let origin = named.origin().map(ToOwned::to_owned);
+    let full = if path.is_empty() { file_key.clone() } else { format!("{path}.{file_key}") };
+    if table.contains_key(key) {
+        problems.add(origin, full, format!("is set beside \"{key}\"; keep one of the two"));
+        return;
+    }
+    let file = match named.into_string() {
+        Ok(text) => beside(origin.as_deref(), Path::new(&text)),
+        Err(_) => return problems.add(origin, full, "must be the path of a file"),
+    };
+    match read(&file) {
+        Ok(secret) => {
+            let origin = Some(file.display().to_string());
+            table.insert(key.to_owned(), Value::new(origin.as_ref(), ValueKind::String(secret)));
+        }
+        Err(wrong) => problems.add(origin, full, format!("{}: {wrong}", file.display())),
+    }
+}
+
+/// A relative path written in a configuration file is relative to that file.
+pub(super) fn beside(origin: Option<&str>, path: &Path) -> PathBuf {
+    match origin.map(Path::new).filter(|origin| origin.is_file()).and_then(Path::parent) {
+        Some(folder) => folder.join(path),
+        None => path.to_owned(),
+    }
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(file).map_err(|error| error.to_string())?.len();
+    if size > LARGEST {
+        return Err("is too large for a secret".to_owned());
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() { Err("is empty".to_owned()) } else { Ok(secret.to_owned()) }
+}

@@ -1,0 +1,136 @@
+//! Tests of the configuration as operators write it.
+
+use std::path::PathBuf;
+
+use super::*;
+
+fn write(folder: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn environment(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+/// The shipped file as others would put it on disk, so that its own folder is where paths lead.
+fn shipped_file() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/config/nadikota.toml"))
+}
+
+fn mistakes(result: Result<Config, Vec<Problem>>) -> Vec<String> {
+    result.unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_shipped_file_has_no_mistakes_on_disk_and_in_the_binary() {
+    for result in [load(&[shipped_file()], []), shipped([])] {
+        if let Err(problems) = result {
+            panic!("{problems:#?}");
+        }
+    }
+}
+
+#[test]
+fn every_key_of_the_shipped_file_is_known_also_those_that_are_commented_out() {
+    // A line such as `#listen = "127.0.0.1:8080"` holds a default; prose begins with "# ".
+    let text = std::fs::read_to_string(shipped_file()).unwrap();
+    let all: Vec<_> = text
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with(|first: char| first.is_ascii_lowercase() || first == '[') => rest,
+            _ => line,
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(&folder, "all.toml", &all.join("\n"));
+    let problems = load(&[path], []).err().unwrap_or_default();
+    let unknown: Vec<_> = problems.iter().filter(|problem| !problem.text.contains("No such file")).collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+#[test]
+fn the_environment_wins_over_files_with_its_text_read_as_the_keys_type() {
+    let variables = environment(&[
+        ("NADIKOTA__HTTP__LISTEN", "127.0.0.1:0"),
+        ("NADIKOTA__STOP_WITHIN", "5s"),
+        ("NADIKOTA__HTTP__TOKEN", "007"),
+        ("OTHER__HTTP__LISTEN", "nonsense"),
+    ]);
+    let config = load(&[shipped_file()], variables).unwrap();
+    assert_eq!(config.http.listen.port(), 0);
+    assert_eq!(config.stop_within, Duration::from_secs(5));
+    assert_eq!(config.http.token.unwrap().reveal(), "007");
+}
+
+#[test]
+fn five_mistakes_are_told_at_once_each_with_its_file_or_variable_and_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(
+        &folder,
+        "wrong.toml",
+        "stop_within = \"soon\"\n[htpp]\nlisten = \"x\"\n[http]\nlisten = \"nowhere\"\ntoken_file = \"none\"\n",
+    );
+    let missing = folder.path().join("missing.toml");
+    let variables = environment(&[("NADIKOTA__HTTP__LISTN", "127.0.0.1:1")]);
+    let found = mistakes(load(&[shipped_file(), path, missing], variables));
+    let expect = |parts: &[&str]| {
+        assert!(
+            found.iter().any(|line| parts.iter().all(|part| line.contains(part))),
+            "{parts:?} in {found:#?}"
+        );
+    };
+    expect(&["wrong.toml", "stop_within", "soon"]);
+    expect(&["wrong.toml", "htpp", "did you mean \"http\""]);
+    expect(&["wrong.toml", "http.listen"]);
+    expect(&["wrong.toml", "http.token_file"]);
+    expect(&["missing.toml", "cannot be read"]);
+    expect(&["NADIKOTA__HTTP__LISTN", "did you mean \"listen\""]);
+    assert_eq!(found.len(), 6, "{found:#?}");
+}
+
+#[test]
+fn a_file_that_is_not_toml_does_not_hide_the_mistakes_of_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = write(&folder, "broken.toml", "[http\n");
+    let wrong = write(&folder, "wrong.toml", "[http]\nlisten = 7\n");
+    let found = mistakes(load(&[shipped_file(), broken, wrong], []));
+    assert!(
+        found.iter().any(|line| line.contains("broken.toml") && line.contains("not valid TOML")),
+        "{found:?}"
+    );
+    assert!(
+        found.iter().any(|line| line.contains("wrong.toml") && line.contains("http.listen")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_secret_is_read_from_the_file_beside_the_configuration_and_never_from_two_places() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder, "secret", "s3cret\n");
+    let path = write(&folder, "own.toml", "[http]\ntoken_file = \"secret\"\n");
+    let files = [shipped_file(), path];
+    assert_eq!(load(&files, []).unwrap().http.token.unwrap().reveal(), "s3cret");
+    let found = mistakes(load(&files, environment(&[("NADIKOTA__HTTP__TOKEN", "other")])));
+    assert!(found.len() == 1 && found[0].contains("keep one of the two"), "{found:?}");
+    assert!(!found[0].contains("other") && !found[0].contains("s3cret"), "{found:?}");
+}
+
+#[test]
+fn the_time_zone_is_required_and_must_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = write(&folder, "none.toml", "");
+    assert_eq!(mistakes(load(std::slice::from_ref(&none), [])), ["time_zone: is required"]);
+    let found = mistakes(load(&[none], environment(&[("NADIKOTA__TIME_ZONE", "Asia/Pasuruan")])));
+    assert!(found.len() == 1 && found[0].contains("Asia/Pasuruan"), "{found:?}");
+}
+
+#[test]
+fn a_list_entry_that_is_not_there_is_a_mistake_and_not_a_huge_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(&folder, "list.toml", "[[x]]\na = 1\n");
+    let found = mistakes(load(&[shipped_file(), path], environment(&[("NADIKOTA__X__99999999999__A", "1")])));
+    assert!(found.iter().any(|line| line.contains("none of the list's 1 entries")), "{found:?}");
+}

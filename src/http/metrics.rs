@@ -1,0 +1,148 @@
+//! Metrics: the account, the board and the rooms' numbers as Prometheus text, derived at each scrape.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::view::{Kind, Number, Snapshot, View};
+use crate::outcome::Outcomes;
+use crate::status::{Board, State as PartState};
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The page `/metrics`.
+pub(super) async fn text(State(view): State<View>) -> Response {
+    let mut registry = Registry::with_prefix("nadikota");
+    registry.register_collector(Box::new(Scrape(view)));
+    let mut told = String::new();
+    match prometheus_client::encoding::text::encode(&mut told, &registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], told).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+#[derive(Debug)]
+struct Scrape(View);
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let snapshot = self.0.snapshot();
+        let mut numbers = of_the_board(&self.0.board);
+        numbers.extend(of_the_account(&snapshot));
+        numbers.extend(snapshot.numbers);
+        // A family is told once, with all its series.
+        let mut families: BTreeMap<&str, Vec<Number>> = BTreeMap::new();
+        for number in numbers {
+            families.entry(number.name).or_default().push(number);
+        }
+        for (name, series) in families {
+            write_family(&mut encoder, name, &series)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_family(encoder: &mut DescriptorEncoder<'_>, name: &str, series: &[Number]) -> fmt::Result {
+    let Some(first) = series.first() else { return Ok(()) };
+    let kind = match first.kind {
+        Kind::Counter => MetricType::Counter,
+        Kind::Gauge => MetricType::Gauge,
+    };
+    let mut family = encoder.encode_descriptor(name, first.help, None, kind)?;
+    if let [only] = series
+        && only.labels.is_empty()
+    {
+        return write_value(only, family);
+    }
+    for number in series {
+        write_value(number, family.encode_family(&number.labels)?)?;
+    }
+    Ok(())
+}
+
+fn write_value(number: &Number, metric: MetricEncoder<'_>) -> fmt::Result {
+    match number.kind {
+        Kind::Counter => ConstCounter::new(number.value).encode(metric),
+        Kind::Gauge => ConstGauge::new(number.value).encode(metric),
+    }
+}
+
+fn of_the_board(board: &Board) -> Vec<Number> {
+    let mut numbers = vec![
+        Number::gauge("build_info", "Always 1; the version is a label", 1.0)
+            .label("version", env!("CARGO_PKG_VERSION")),
+        Number::gauge("ready", "1 when a message that arrives now can be kept for good", {
+            f64::from(u8::from(board.worst() != PartState::NotReady))
+        }),
+    ];
+    for (name, part) in board.parts() {
+        let state = match part.state {
+            PartState::Ok => 0.0,
+            PartState::Degraded => 1.0,
+            PartState::NotReady => 2.0,
+        };
+        numbers.push(
+            Number::gauge("part_state", "0 ok, 1 degraded, 2 not ready; /health says why", state)
+                .label("part", name),
+        );
+    }
+    numbers
+}
+
+fn of_the_account(snapshot: &Snapshot) -> Vec<Number> {
+    let account = &snapshot.account;
+    let waited = snapshot.oldest_unsettled.unwrap_or_default().as_secs_f64();
+    let mut numbers = vec![
+        Number::counter(
+            "received_messages",
+            "Messages in the journal since it was made",
+            float(account.received),
+        ),
+        Number::gauge("pending_messages", "Messages on disk without an outcome yet", float(account.pending)),
+        Number::gauge("oldest_unsettled_seconds", "How long the oldest pending message has waited", waited),
+        Number::gauge("account_balances", "1 while every received message is in exactly one place", {
+            f64::from(u8::from(account.balances()))
+        }),
+    ];
+    for (name, destination) in &snapshot.destinations {
+        let position = float(destination.position);
+        numbers.push(
+            Number::gauge("destination_position", "The next sequence number it settles", position)
+                .label("destination", name),
+        );
+        numbers.extend(of_outcomes(name, &destination.outcomes));
+    }
+    numbers
+}
+
+fn of_outcomes(destination: &str, outcomes: &Outcomes) -> Vec<Number> {
+    let number = |outcome: &str, count: u64| {
+        Number::counter("settled_messages", "Messages with their outcome", float(count))
+            .label("destination", destination)
+            .label("outcome", outcome)
+    };
+    let mut numbers =
+        vec![number("stored", outcomes.stored), number("partly_stored", outcomes.partly_stored)];
+    for (reason, count) in &outcomes.quarantined {
+        numbers.push(number("quarantined", *count).label("reason", reason.code()));
+    }
+    for (reason, count) in &outcomes.discarded {
+        numbers.push(number("discarded", *count).label("reason", reason.code()));
+    }
+    numbers
+}
+
+/// Counts stay exact up to 2^53, which a city needs ten thousand years for.
+#[expect(clippy::cast_precision_loss, reason = "Prometheus numbers are floats")]
+const fn float(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,124 @@
+//! HTTP: tells people and machines how the service is; changes nothing.
+
+mod ask;
+mod guard;
+mod health;
+mod listener;
+mod metrics;
+mod view;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use ask::{Answer, AskError, ask};
+pub use view::{Destination, Kind, Number, Snapshot, View};
+
+use crate::secret::Secret;
+use crate::settings::Section;
+
+/// A client that is still reading when the service stops is cut off after this long.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// The section `[http]`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Port 0 is any free port.
+    pub listen: SocketAddr,
+    /// Asked for where `listen` is not a loopback address, except by live, ready and metrics.
+    pub token: Option<Secret>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), token: None }
+    }
+}
+
+impl Config {
+    pub fn read(section: &mut Section) -> Self {
+        let default = Self::default();
+        let token = section.optional::<String>("token");
+        if token.as_ref().is_some_and(String::is_empty) {
+            section.problem("token", "is empty; leave it out or set a long random text");
+        }
+        Self {
+            listen: section.get("listen", default.listen),
+            token: token.filter(|text| !text.is_empty()).map(Secret::new),
+        }
+    }
+}
+
+/// What can go wrong with the HTTP server.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    #[error(
+        "cannot listen for HTTP on {address}: the port is in use. Stop the program that has it, or choose another \
+         with --http or http.listen"
+    )]
+    PortInUse { address: SocketAddr },
+    #[error("cannot listen for HTTP on {address} (--http or http.listen)")]
+    Bind { address: SocketAddr, source: io::Error },
+    #[error("the HTTP server failed")]
+    Serve(#[source] io::Error),
+}
+
+/// Takes the port of `http.listen`.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => HttpError::PortInUse { address },
+        _ => HttpError::Bind { address, source },
+    })
+}
+
+/// The server, ready to run on a listener.
+#[derive(Debug)]
+pub struct Server {
+    token: Option<Secret>,
+    view: View,
+}
+
+impl Server {
+    pub fn new(config: &Config, view: View) -> Self {
+        Self { token: config.token.clone(), view }
+    }
+
+    /// Answers until `stop`, then lets open answers finish for a moment.
+    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<(), HttpError> {
+        let address = listener.local_addr().map_err(HttpError::Serve)?;
+        tracing::info!(%address, "HTTP is listening");
+        let app = self.router(address);
+        let serve = axum::serve(listener::Bounded::new(listener), app)
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        let late = async {
+            stop.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::select! {
+            served = async { serve.await } => served.map_err(HttpError::Serve),
+            () = late => Ok(()),
+        }
+    }
+
+    fn router(self, address: SocketAddr) -> Router {
+        let door = guard::Door::new(address, self.token);
+        let closed = Router::new()
+            .route("/health", get(health::whole))
+            .layer(axum::middleware::from_fn_with_state(Arc::new(door), guard::check));
+        Router::new()
+            .route("/health/live", get(health::live))
+            .route("/health/ready", get(health::ready))
+            .route("/metrics", get(metrics::text))
+            .merge(closed)
+            .with_state(self.view)
+    }
+}
+
+#[cfg(test)]
+mod tests;

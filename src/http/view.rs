@@ -1,0 +1,86 @@
+//! The view: everything HTTP can tell, gathered at the moment it is asked for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::account::Account;
+use crate::outcome::Outcomes;
+use crate::status::Board;
+
+/// Filled by the pipeline. `take` must be quick and must not block: it runs for each scrape.
+#[derive(Clone)]
+pub struct View {
+    pub board: Board,
+    take: Arc<dyn Fn() -> Snapshot + Send + Sync>,
+}
+
+impl View {
+    pub fn new(board: Board, take: impl Fn() -> Snapshot + Send + Sync + 'static) -> Self {
+        Self { board, take: Arc::new(take) }
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        (self.take)()
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").field("board", &self.board).finish_non_exhaustive()
+    }
+}
+
+/// The numbers of one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    pub account: Account,
+    /// How long the oldest message without an outcome has waited; nothing where none waits.
+    pub oldest_unsettled: Option<Duration>,
+    pub destinations: BTreeMap<String, Destination>,
+    /// What single rooms count beside the account: journal bytes, retries, reconnects.
+    pub numbers: Vec<Number>,
+}
+
+/// One destination's progress.
+#[derive(Debug, Clone, Default)]
+pub struct Destination {
+    /// The next sequence number it will settle.
+    pub position: u64,
+    pub outcomes: Outcomes,
+}
+
+/// One number for Prometheus.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Number {
+    /// Without the prefix `nadikota_` and without `_total`, with its unit: `journal_size_bytes`.
+    pub name: &'static str,
+    pub help: &'static str,
+    pub kind: Kind,
+    pub labels: Vec<(&'static str, String)>,
+    pub value: f64,
+}
+
+/// Whether a number only grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+}
+
+impl Number {
+    pub const fn counter(name: &'static str, help: &'static str, value: f64) -> Self {
+        Self { name, help, kind: Kind::Counter, labels: Vec::new(), value }
+    }
+
+    pub const fn gauge(name: &'static str, help: &'static str, value: f64) -> Self {
+        Self { name, help, kind: Kind::Gauge, labels: Vec::new(), value }
+    }
+
+    #[must_use]
+    pub fn label(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.labels.push((key, value.into()));
+        self
+    }
+}
