@@ -21,9 +21,15 @@ pub mod secret;
 pub mod settings;
 pub mod status;
 
+// Storage: knows bytes.
+pub mod journal;
+
 // Edges.
 pub mod http;
 
 // Wiring.
 pub mod cli;
 pub mod config;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,175 @@
+//! The one door to the disk: everything storage does with files goes through here, so that tests can break it.
+
+use std::fmt::Debug;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What storage asks of a disk.
+pub trait Disk: Debug + Send + Sync {
+    /// Makes a new file for appending; fails where it exists.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Append>>;
+    /// Opens a file for reading at any offset.
+    fn open(&self, path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+    /// Names of the files in a directory.
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(dir)? {
+            paths.push(entry?.path());
+        }
+        paths.sort();
+        Ok(paths)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+    /// Makes creates, renames and removals in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+    /// Bytes that may still be written, and the size of the whole file system.
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let stat = rustix::fs::statvfs(dir)?;
+        Ok(Space {
+            free: stat.f_bavail.saturating_mul(stat.f_frsize),
+            total: stat.f_blocks.saturating_mul(stat.f_frsize),
+        })
+    }
+}
+
+/// A file that only grows.
+pub trait Append: Debug + Send {
+    /// Writes all of it at the end.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Returns when everything appended is on the disk itself.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// The room of a file system in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    pub free: u64,
+    pub total: u64,
+}
+
+/// The disk of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealDisk;
+
+#[derive(Debug)]
+struct RealFile {
+    file: File,
+    at: u64,
+}
+
+impl Disk for RealDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Append>> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        Ok(Box::new(RealFile { file, at: 0 }))
+    }
+}
+
+impl Append for RealFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.at)?;
+        self.at = self.at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// A disk for tests that fails, fills up or takes its time on command.
+#[derive(Debug, Clone, Default)]
+pub struct TestDisk(Arc<Faults>);
+
+#[derive(Debug, Default)]
+struct Faults {
+    writes_fail: AtomicBool,
+    syncs_fail: AtomicBool,
+    full: AtomicBool,
+    sync_micros: AtomicU64,
+    syncs: AtomicU64,
+}
+
+impl TestDisk {
+    pub fn fail_writes(&self, fail: bool) {
+        self.0.writes_fail.store(fail, Ordering::SeqCst);
+    }
+
+    pub fn fail_syncs(&self, fail: bool) {
+        self.0.syncs_fail.store(fail, Ordering::SeqCst);
+    }
+
+    /// A full disk reports no free space; writes fail too.
+    pub fn fill(&self, full: bool) {
+        self.0.full.store(full, Ordering::SeqCst);
+        self.fail_writes(full);
+    }
+
+    /// Each sync of a file takes this long, as on an SD card.
+    pub fn slow_syncs(&self, each: Duration) {
+        self.0.sync_micros.store(u64::try_from(each.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// How many syncs of files there were.
+    pub fn syncs(&self) -> u64 {
+        self.0.syncs.load(Ordering::SeqCst)
+    }
+}
+
+impl Disk for TestDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Append>> {
+        if self.0.full.load(Ordering::SeqCst) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        Ok(Box::new(TestFile { file: RealDisk.create(path)?, faults: Arc::clone(&self.0) }))
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let space = RealDisk.space(dir)?;
+        let full = self.0.full.load(Ordering::SeqCst);
+        Ok(if full { Space { free: 0, ..space } } else { space })
+    }
+}
+
+#[derive(Debug)]
+struct TestFile {
+    file: Box<dyn Append>,
+    faults: Arc<Faults>,
+}
+
+impl Append for TestFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.faults.writes_fail.load(Ordering::SeqCst) {
+            // A failing disk may well have taken a part of it.
+            let part = bytes.get(..bytes.len() / 2).unwrap_or_default();
+            self.file.append(part)?;
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        self.file.append(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.faults.syncs.fetch_add(1, Ordering::SeqCst);
+        let micros = self.faults.sync_micros.load(Ordering::SeqCst);
+        if micros > 0 {
+            std::thread::sleep(Duration::from_micros(micros));
+        }
+        if self.faults.syncs_fail.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the disk failed to sync"));
+        }
+        self.file.sync()
+    }
+}

@@ -1,0 +1,76 @@
+//! The data directory: private, and owned by one process at a time.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Why the data directory could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    #[error("{}: another process ({owner}) owns this data directory; stop it first, or name another one", path.display())]
+    Owned { path: PathBuf, owner: String },
+    #[error("{}: {source}", path.display())]
+    Disk { path: PathBuf, source: io::Error },
+}
+
+/// The directory, ours until this is dropped or the process dies.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the directory where it is missing (0700: payloads can be personal data) and takes it.
+    pub fn open(path: &Path) -> Result<Self, LockError> {
+        let failed = |source| LockError::Disk { path: path.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;
+        let name = path.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&name)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                let _ = file.take(64).read_to_string(&mut owner);
+                let owner =
+                    if owner.is_empty() { "unknown".to_owned() } else { format!("pid {}", owner.trim()) };
+                return Err(LockError::Owned { path: path.to_owned(), owner });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        file.set_len(0).map_err(failed)?;
+        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), _lock: file })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_owner_is_refused_with_the_pid_of_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let first = DataDir::open(&data).unwrap();
+        assert_eq!(first.path(), data);
+        let mode = std::fs::metadata(&data).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let second = DataDir::open(&data).unwrap_err().to_string();
+        assert!(second.contains(&format!("pid {}", std::process::id())), "{second}");
+        drop(first);
+        assert!(DataDir::open(&data).is_ok());
+    }
+}

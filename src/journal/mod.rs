@@ -1,0 +1,264 @@
+//! The journal: what it takes is on disk before anybody hears so, and it is read again from any position.
+//!
+//! Promises (`docs/journal-format.md` has the bytes):
+//! - [`Durable`] exists only after the record and everything before it were written and synced.
+//! - Sequence numbers are given once and never again; receive times never repeat.
+//! - A failed sync poisons its segment; the same records go to a new one, and readers see each once.
+//! - Damage costs the damaged records only, is counted, and never stops a start.
+//! - Without room it takes nothing, loses nothing, says so, and goes on by itself.
+
+pub mod cursor;
+pub mod disk;
+pub mod lock;
+mod reader;
+mod record;
+mod recovery;
+mod retention;
+mod segment;
+mod shared;
+mod times;
+mod writer;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::clock::Clock;
+use crate::message::{Message, Record};
+use crate::settings::{Section, Size, Span};
+use crate::status::Part;
+use disk::Disk;
+use shared::Shared;
+use writer::Arrival;
+
+pub use reader::Reader;
+pub use recovery::Recovery;
+pub use shared::Room;
+pub use writer::Writer;
+
+/// Messages that may wait for the writer; beyond it they are given back to the source.
+const ARRIVALS: usize = 8192;
+
+/// Why the journal could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("{}: {source}", dir.display())]
+    Open { dir: PathBuf, source: std::io::Error },
+    #[error("{}: {source}", dir.display())]
+    Read { dir: PathBuf, source: std::io::Error },
+    #[error("the journal was closed before the message was on disk")]
+    Closed,
+}
+
+/// The settings of `[journal]`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub max_size: u64,
+    /// Nothing: the larger of 512 MiB and 5 % of the disk, at most a quarter of it.
+    pub min_free: Option<u64>,
+    pub keep_for: Duration,
+    pub keep_size: u64,
+    pub segment_size: u64,
+    pub max_delay: Duration,
+}
+
+const MIB: u64 = 1024 * 1024;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_size: 16 * 1024 * MIB,
+            min_free: None,
+            keep_for: Duration::from_secs(7 * 86_400),
+            keep_size: 2 * 1024 * MIB,
+            segment_size: 64 * MIB,
+            max_delay: Duration::ZERO,
+        }
+    }
+}
+
+impl Config {
+    pub fn read(section: &mut Section) -> Self {
+        let default = Self::default();
+        Self {
+            max_size: section.get("max_size", Size(default.max_size)).0,
+            min_free: section.optional::<Size>("min_free").map(|size| size.0),
+            keep_for: section.get("keep_for", Span(default.keep_for)).0,
+            keep_size: section.get("keep_size", Size(default.keep_size)).0,
+            segment_size: section.get("segment_size", Size(default.segment_size)).0,
+            max_delay: section.get("max_delay", Span(default.max_delay)).0,
+        }
+    }
+
+    fn min_free_of(&self, total: u64) -> u64 {
+        self.min_free.unwrap_or_else(|| (512 * MIB).max(total / 20).min(total / 4))
+    }
+}
+
+/// Proof that a message is on disk. Only the journal makes one.
+#[derive(Debug)]
+#[must_use = "a receipt can be spent with it"]
+pub struct Durable {
+    seq: u64,
+    received: i64,
+}
+
+impl Durable {
+    const fn new(seq: u64, received: i64) -> Self {
+        Self { seq, received }
+    }
+
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Unix time in nanoseconds.
+    pub const fn received(&self) -> i64 {
+        self.received
+    }
+}
+
+/// An append under way.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Result<Durable, JournalError>>);
+
+impl Pending {
+    /// The answer, if it is there, without waiting.
+    pub fn try_now(&mut self) -> Option<Result<Durable, JournalError>> {
+        match self.0.try_recv() {
+            Ok(result) => Some(result),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Closed) => Some(Err(JournalError::Closed)),
+        }
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<Durable, JournalError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or(Err(JournalError::Closed)))
+    }
+}
+
+/// What a reader finds.
+#[derive(Debug)]
+pub enum Entry {
+    Record(Record),
+    /// Sequence numbers that were given and cannot be read any more.
+    Damage {
+        first: u64,
+        last: u64,
+        detail: String,
+    },
+}
+
+/// Numbers for health and metrics.
+#[derive(Debug, Clone, Copy)]
+pub struct Stats {
+    pub bytes: u64,
+    pub segments: usize,
+    pub oldest: u64,
+    pub last_sync: Duration,
+}
+
+/// A handle; the writer ends when the last one is gone.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    shared: Arc<Shared>,
+    arrivals: SyncSender<Arrival>,
+}
+
+/// Opens the journal in `dir`, whatever state a crash left it in.
+pub fn open(
+    dir: &Path,
+    config: &Config,
+    disk: Arc<dyn Disk>,
+    clock: Clock,
+    past: u64,
+    part: Part,
+) -> Result<(Journal, Writer, Recovery), JournalError> {
+    let failed = |source| JournalError::Open { dir: dir.to_owned(), source };
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    let found = recovery::recover(dir, disk.as_ref()).map_err(failed)?;
+    let end = found.recovery.end.max(past);
+    let shared = Arc::new(Shared::new(dir.to_owned(), disk, config.clone(), end, found.segments));
+    let (sender, arrivals) = sync_channel(ARRIVALS);
+    let writer = Writer {
+        shared: Arc::clone(&shared),
+        arrivals,
+        times: times::Times::new(clock, found.recovery.newest),
+        part,
+        open: None,
+        last_sync: Duration::ZERO,
+    };
+    Ok((Journal { shared, arrivals: sender }, writer, found.recovery))
+}
+
+impl Journal {
+    /// Hands a message in; gives it back where the queue to the writer is full.
+    pub fn try_append(&self, message: Message) -> Result<Pending, Message> {
+        let (waiter, pending) = oneshot::channel();
+        match self.arrivals.try_send(Arrival { message, waiter }) {
+            Ok(()) => Ok(Pending(pending)),
+            Err(TrySendError::Full(arrival) | TrySendError::Disconnected(arrival)) => Err(arrival.message),
+        }
+    }
+
+    /// Waits for room and for the sync.
+    pub async fn append(&self, mut message: Message) -> Result<Durable, JournalError> {
+        let mut end = self.shared.end.subscribe();
+        loop {
+            end.mark_unchanged();
+            message = match self.try_append(message) {
+                Ok(pending) => return pending.await,
+                Err(back) => back,
+            };
+            // A full queue moves when the writer commits; its end cannot stay for ever while it does.
+            if tokio::time::timeout(Duration::from_millis(50), end.changed())
+                .await
+                .is_ok_and(|end| end.is_err())
+            {
+                return Err(JournalError::Closed);
+            }
+        }
+    }
+
+    /// The next sequence number to be given: everything below is on disk.
+    pub fn end(&self) -> u64 {
+        self.shared.end()
+    }
+
+    pub fn room(&self) -> watch::Receiver<Room> {
+        self.shared.room.subscribe()
+    }
+
+    pub fn reader(&self, from: u64) -> Reader {
+        Reader::new(Arc::clone(&self.shared), from)
+    }
+
+    /// Everything below `below` is settled everywhere: retention may take it.
+    pub fn release(&self, below: u64) {
+        self.shared.released.fetch_max(below, Ordering::AcqRel);
+    }
+
+    pub fn stats(&self) -> Stats {
+        let segments = self.shared.segments();
+        Stats {
+            bytes: segments.values().map(|segment| segment.size).sum(),
+            segments: segments.len(),
+            oldest: segments.keys().next().map_or(self.end(), |key| key.0),
+            last_sync: Duration::from_nanos(self.shared.last_sync_nanos.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

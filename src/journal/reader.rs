@@ -1,0 +1,125 @@
+//! A reader: the journal from a position on, from memory while it keeps up, from the files when it is behind.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::segment::{Step, Walk};
+use super::shared::Shared;
+use super::{Entry, JournalError};
+use crate::message::Record;
+
+/// Reads on from a position; each destination has its own.
+#[derive(Debug)]
+pub struct Reader {
+    shared: Arc<Shared>,
+    end: watch::Receiver<u64>,
+    next: u64,
+    behind: Option<Behind>,
+}
+
+/// Where in the files a reader is that is behind.
+#[derive(Debug)]
+struct Behind {
+    segment: (u64, u32),
+    walk: Walk,
+}
+
+impl Reader {
+    pub(super) fn new(shared: Arc<Shared>, from: u64) -> Self {
+        let end = shared.end.subscribe();
+        Self { shared, end, next: from.max(1), behind: None }
+    }
+
+    /// The next entries, at least one: waits until there is one. Nothing is lost when the wait is cut off.
+    pub async fn next(&mut self, max: usize) -> Result<Vec<Entry>, JournalError> {
+        let next = self.next;
+        // The writer holds the sending side for as long as anything can still be written.
+        if self.end.wait_for(|end| *end > next).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        if let Some(records) = self.shared.from_tail(self.next, max) {
+            self.behind = None;
+            self.next = records.last().map_or(self.next, |record| record.seq + 1);
+            return Ok(records.into_iter().map(Entry::Record).collect());
+        }
+        let end = self.shared.end();
+        let dir = self.shared.dir.clone();
+        self.read_files(max, end).map_err(|source| JournalError::Read { dir, source })
+    }
+
+    /// Reads from the files; blocks for one read of a megabyte at most per step, which the page cache serves.
+    fn read_files(&mut self, max: usize, end: u64) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        while entries.len() < max && self.next < end {
+            let mut behind = match self.behind.take() {
+                Some(behind) => behind,
+                None => match self.open(self.next)? {
+                    Some(behind) => behind,
+                    None => {
+                        self.gap(end, "the segments are missing", &mut entries);
+                        break;
+                    }
+                },
+            };
+            match behind.walk.next()? {
+                Step::Record(record) => {
+                    self.take(record, end, &mut entries);
+                    self.behind = Some(behind);
+                }
+                Step::Damage { offset, bytes } => {
+                    let path =
+                        self.shared.segments().get(&behind.segment).map(|segment| segment.path.clone());
+                    tracing::error!(?path, offset, bytes, "damaged bytes in the journal");
+                    self.behind = Some(behind);
+                }
+                Step::End { .. } => self.turn(&behind, end, &mut entries)?,
+            }
+        }
+        Ok(entries)
+    }
+
+    /// A record from a file: those before our position were read already, a later one leaves a gap before it.
+    fn take(&mut self, record: Record, end: u64, entries: &mut Vec<Entry>) {
+        if record.seq < self.next || record.seq >= end {
+            return;
+        }
+        self.gap(record.seq, "the records are damaged", entries);
+        self.next = record.seq + 1;
+        entries.push(Entry::Record(record));
+    }
+
+    fn gap(&mut self, until: u64, detail: &str, entries: &mut Vec<Entry>) {
+        if until > self.next {
+            entries.push(Entry::Damage { first: self.next, last: until - 1, detail: detail.to_owned() });
+            self.next = until;
+        }
+    }
+
+    /// The end of a segment: on to the following one; without one, what is missing up to `end` is damage.
+    fn turn(&mut self, behind: &Behind, end: u64, entries: &mut Vec<Entry>) -> io::Result<()> {
+        let segments = self.shared.segments();
+        let following = segments.range(behind.segment..).find(|(key, _)| **key != behind.segment);
+        match following {
+            Some((key, segment)) => {
+                let (_, walk) = Walk::open(&segment.path, self.shared.disk.as_ref())?;
+                self.behind = Some(Behind { segment: *key, walk });
+            }
+            None => self.gap(end, "the end of the journal is damaged", entries),
+        }
+        Ok(())
+    }
+
+    /// The segment that holds `seq`, or the first one after it.
+    fn open(&self, seq: u64) -> io::Result<Option<Behind>> {
+        let segments = self.shared.segments();
+        let holding = segments.range(..=(seq, u32::MAX)).next_back();
+        // Of several that begin with the same number all but the last are poisoned, but may hold the first part.
+        let begins = holding.or_else(|| segments.iter().next()).map(|(key, _)| key.0);
+        let Some(first) = begins else { return Ok(None) };
+        let Some((key, segment)) = segments.range((first, 0)..).next() else { return Ok(None) };
+        let (_, walk) = Walk::open(&segment.path, self.shared.disk.as_ref())?;
+        Ok(Some(Behind { segment: *key, walk }))
+    }
+}

@@ -1,0 +1,139 @@
+//! A frame: one record as it stands on disk, and how a damaged one is told from a good one.
+
+use bytes::Bytes;
+
+use crate::message::{Message, Record};
+
+/// Length and checksum before each body.
+pub(super) const FRAME_HEAD: usize = 8;
+/// Sequence number, receive time, flags, source, session, packet identifier, topic length.
+const BODY_HEAD: usize = 8 + 8 + 1 + 2 + 4 + 2 + 2;
+/// No body is longer: a larger length is damage, told before anything is allocated.
+pub(super) const MAX_BODY: usize = 257 * 1024 * 1024;
+
+const RETAIN: u8 = 1;
+const DUP: u8 = 1 << 1;
+const QOS_SHIFT: u8 = 2;
+const QOS_MASK: u8 = 0b11;
+const CLOCK_SUSPECT: u8 = 1 << 4;
+const REDELIVERY: u8 = 1 << 5;
+
+/// Appends the record's frame.
+pub(super) fn write(record: &Record, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; FRAME_HEAD]);
+    let message = &record.message;
+    let mut flags = (message.qos & QOS_MASK) << QOS_SHIFT;
+    for (set, bit) in [
+        (message.retain, RETAIN),
+        (message.dup, DUP),
+        (record.clock_suspect, CLOCK_SUSPECT),
+        (message.redelivery_of.is_some(), REDELIVERY),
+    ] {
+        if set {
+            flags |= bit;
+        }
+    }
+    out.extend_from_slice(&record.seq.to_le_bytes());
+    out.extend_from_slice(&record.received.to_le_bytes());
+    out.push(flags);
+    out.extend_from_slice(&message.source.to_le_bytes());
+    out.extend_from_slice(&message.session.to_le_bytes());
+    out.extend_from_slice(&message.packet_id.to_le_bytes());
+    if let Some(first) = message.redelivery_of {
+        out.extend_from_slice(&first.to_le_bytes());
+    }
+    // MQTT topics have at most 65,535 bytes; what is longer cannot have come in and is cut, not trusted.
+    let topic = message.topic.get(..message.topic.len().min(usize::from(u16::MAX))).unwrap_or_default();
+    out.extend_from_slice(&u16::try_from(topic.len()).unwrap_or(u16::MAX).to_le_bytes());
+    out.extend_from_slice(topic);
+    out.extend_from_slice(&message.payload);
+    seal(out, start);
+}
+
+/// Fills in length and checksum of the frame that begins at `start`.
+pub(super) fn seal(out: &mut [u8], start: usize) {
+    let Some(frame) = out.get_mut(start..) else { return };
+    let Some((head, body)) = frame.split_at_mut_checked(FRAME_HEAD) else { return };
+    let (length, check) = head.split_at_mut(4);
+    let size = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
+    length.copy_from_slice(&size);
+    check.copy_from_slice(&checksum(size, body).to_le_bytes());
+}
+
+/// CRC-32 (IEEE) over the length and the body, so that a changed length is seen too.
+fn checksum(length: [u8; 4], body: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&length);
+    crc.update(body);
+    crc.finalize()
+}
+
+/// What stands at an offset.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// A whole, sound frame with this body.
+    Sound(Bytes),
+    /// The bytes end before the frame does.
+    Torn,
+    /// Length or checksum are wrong.
+    Damaged,
+}
+
+/// Looks at the frame at the beginning of `bytes`.
+pub(super) fn look(bytes: &Bytes) -> Frame {
+    let (Some(length), Some(check)) = (array::<4>(bytes, 0), array::<4>(bytes, 4)) else {
+        return Frame::Torn;
+    };
+    let size = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
+    if !(BODY_HEAD..=MAX_BODY).contains(&size) {
+        return Frame::Damaged;
+    }
+    let Some(body) = bytes.get(FRAME_HEAD..FRAME_HEAD.saturating_add(size)) else { return Frame::Torn };
+    if checksum(length, body) == u32::from_le_bytes(check) {
+        Frame::Sound(bytes.slice(FRAME_HEAD..FRAME_HEAD + size))
+    } else {
+        Frame::Damaged
+    }
+}
+
+/// Reads a sound body; nothing where its inner lengths contradict each other. Shares the bytes, copies nothing.
+/// The second value is what follows the topic and payload where `payload_len` is told by a wrapper.
+pub(super) fn read(body: &Bytes) -> Option<Record> {
+    let seq = u64::from_le_bytes(array(body, 0)?);
+    let received = i64::from_le_bytes(array(body, 8)?);
+    let flags = *body.get(16)?;
+    let source = u16::from_le_bytes(array(body, 17)?);
+    let session = u32::from_le_bytes(array(body, 19)?);
+    let packet_id = u16::from_le_bytes(array(body, 23)?);
+    let mut at = 25;
+    let redelivery_of = if flags & REDELIVERY == 0 {
+        None
+    } else {
+        at = 33;
+        Some(u64::from_le_bytes(array(body, 25)?))
+    };
+    let topic_len = usize::from(u16::from_le_bytes(array(body, at)?));
+    at += 2;
+    let end = at + topic_len;
+    if end > body.len() {
+        return None;
+    }
+    let message = Message {
+        topic: body.slice(at..end),
+        payload: body.slice(end..),
+        qos: (flags >> QOS_SHIFT) & QOS_MASK,
+        retain: flags & RETAIN != 0,
+        dup: flags & DUP != 0,
+        source,
+        session,
+        packet_id,
+        redelivery_of,
+    };
+    Some(Record { seq, received, clock_suspect: flags & CLOCK_SUSPECT != 0, message })
+}
+
+/// `N` bytes at an offset.
+pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..at.checked_add(N)?)?.try_into().ok()
+}

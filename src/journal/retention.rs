@@ -1,0 +1,62 @@
+//! Retention and room: which delivered segments go, and whether the journal still takes messages.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use super::shared::{Room, Shared};
+
+/// Removes what may go and says whether there is room for more.
+pub(super) fn look_after(shared: &Shared) -> Room {
+    let segments = shared.segments();
+    let mut total: u64 = segments.values().map(|segment| segment.size).sum();
+    let space = match shared.disk.space(&shared.dir) {
+        Ok(space) => space,
+        Err(error) => return Room::Full { reason: format!("the free space cannot be read: {error}") },
+    };
+    let min_free = shared.config.min_free_of(space.total);
+    let mut free = space.free;
+    let released = shared.released.load(Ordering::Acquire);
+    let mut delivered_size: u64 = 0;
+    let keys: Vec<_> = segments.keys().copied().collect();
+    // A segment is delivered when the next one begins at or below what is settled everywhere.
+    let delivered: Vec<_> =
+        keys.windows(2).filter_map(|pair| Some((*pair.first()?, pair.get(1)?.0))).collect();
+    let delivered: Vec<_> = delivered.into_iter().filter(|(_, next)| *next <= released).collect();
+    for (key, _) in &delivered {
+        delivered_size += segments.get(key).map_or(0, |segment| segment.size);
+    }
+    for (key, _) in delivered {
+        let Some(segment) = segments.get(&key) else { continue };
+        let short = total >= shared.config.max_size || free < min_free;
+        let too_much = delivered_size > shared.config.keep_size;
+        if !short && !too_much && !older_than(&segment.path, shared.config.keep_for) {
+            break;
+        }
+        if let Err(error) = shared.disk.remove(&segment.path) {
+            tracing::warn!(path = %segment.path.display(), %error, "a delivered segment cannot be removed");
+            break;
+        }
+        tracing::debug!(path = %segment.path.display(), "a delivered segment was removed");
+        shared.forget(key);
+        total = total.saturating_sub(segment.size);
+        delivered_size = delivered_size.saturating_sub(segment.size);
+        free = free.saturating_add(segment.size);
+    }
+    if total >= shared.config.max_size {
+        let reason = format!(
+            "the journal is full: {total} bytes wait for a destination, journal.max_size is {}",
+            shared.config.max_size
+        );
+        return Room::Full { reason };
+    }
+    if free < min_free {
+        let reason = format!("the disk is nearly full: {free} bytes free, at least {min_free} are kept free");
+        return Room::Full { reason };
+    }
+    Room::Free
+}
+
+fn older_than(path: &std::path::Path, age: Duration) -> bool {
+    let modified = std::fs::metadata(path).and_then(|meta| meta.modified());
+    modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|since| since > age))
+}

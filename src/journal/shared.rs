@@ -1,0 +1,138 @@
+//! What the journal's handles, its writer and its readers share.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Config;
+use super::disk::Disk;
+use crate::message::Record;
+
+/// Newest records kept in memory for readers that keep up, in bytes of topic and payload.
+const TAIL_BYTES: usize = 8 * 1024 * 1024;
+/// What a record costs beside its bytes.
+const RECORD_COST: usize = 128;
+
+/// Whether the journal takes messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Room {
+    Free,
+    Full { reason: String },
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) dir: PathBuf,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) config: Config,
+    /// Everything below is on disk.
+    pub(super) end: watch::Sender<u64>,
+    pub(super) room: watch::Sender<Room>,
+    /// The last write failed.
+    pub(super) failing: AtomicBool,
+    /// Everything below is settled at every destination.
+    pub(super) released: AtomicU64,
+    pub(super) last_sync_nanos: AtomicU64,
+    tail: Mutex<Tail>,
+    segments: Mutex<BTreeMap<(u64, u32), Segment>>,
+}
+
+#[derive(Debug, Default)]
+struct Tail {
+    records: VecDeque<Record>,
+    bytes: usize,
+}
+
+/// One segment file.
+#[derive(Debug, Clone)]
+pub(super) struct Segment {
+    pub(super) path: PathBuf,
+    pub(super) size: u64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn cost(record: &Record) -> usize {
+    record.message.topic.len() + record.message.payload.len() + RECORD_COST
+}
+
+impl Shared {
+    pub(super) fn new(
+        dir: PathBuf,
+        disk: Arc<dyn Disk>,
+        config: Config,
+        end: u64,
+        segments: BTreeMap<(u64, u32), Segment>,
+    ) -> Self {
+        Self {
+            dir,
+            disk,
+            config,
+            end: watch::Sender::new(end),
+            room: watch::Sender::new(Room::Free),
+            failing: AtomicBool::new(false),
+            released: AtomicU64::new(1),
+            last_sync_nanos: AtomicU64::new(0),
+            tail: Mutex::default(),
+            segments: Mutex::new(segments),
+        }
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        *self.end.borrow()
+    }
+
+    /// The records are on disk: readers may see them.
+    pub(super) fn publish(&self, records: Vec<Record>) {
+        let Some(last) = records.last().map(|record| record.seq) else { return };
+        {
+            let mut tail = lock(&self.tail);
+            for record in records {
+                tail.bytes += cost(&record);
+                tail.records.push_back(record);
+            }
+            while tail.bytes > TAIL_BYTES
+                && let Some(oldest) = tail.records.pop_front()
+            {
+                tail.bytes -= cost(&oldest);
+            }
+        }
+        self.end.send_replace(last + 1);
+    }
+
+    /// Records from `from` on, if the tail in memory reaches back that far.
+    pub(super) fn from_tail(&self, from: u64, max: usize) -> Option<Vec<Record>> {
+        let tail = lock(&self.tail);
+        let first = tail.records.front()?.seq;
+        let skip = usize::try_from(from.checked_sub(first)?).ok()?;
+        let records: Vec<_> = tail.records.iter().skip(skip).take(max).cloned().collect();
+        (!records.is_empty()).then_some(records)
+    }
+
+    pub(super) fn began(&self, first: u64, roll: u32, path: PathBuf) {
+        let size = u64::try_from(super::segment::HEADER).unwrap_or(0);
+        lock(&self.segments).insert((first, roll), Segment { path, size });
+    }
+
+    /// The open segment, which is the last one, grew.
+    pub(super) fn grew(&self, bytes: u64, sync: Duration) {
+        if let Some(mut last) = lock(&self.segments).last_entry() {
+            last.get_mut().size += bytes;
+        }
+        self.last_sync_nanos.store(u64::try_from(sync.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn segments(&self) -> BTreeMap<(u64, u32), Segment> {
+        lock(&self.segments).clone()
+    }
+
+    pub(super) fn forget(&self, segment: (u64, u32)) {
+        lock(&self.segments).remove(&segment);
+    }
+}

@@ -1,0 +1,191 @@
+//! The writer: one thread that appends, syncs in groups, and only then gives out proof of durability.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::disk::Append;
+use super::shared::{Room, Shared};
+use super::times::Times;
+use super::{Durable, JournalError, record, retention, segment};
+use crate::message::{Message, Record};
+use crate::status::Part;
+
+/// At most this many messages share one sync.
+const GROUP_MESSAGES: usize = 4096;
+/// At most about this many bytes share one sync.
+const GROUP_BYTES: usize = 4 * 1024 * 1024;
+/// How long the writer sleeps between looks at a full or failing disk.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// A message on its way into the journal, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) message: Message,
+    pub(super) waiter: oneshot::Sender<Result<Durable, JournalError>>,
+}
+
+/// Owns the open segment. Run it on a thread of its own.
+#[derive(Debug)]
+pub struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) arrivals: Receiver<Arrival>,
+    pub(super) times: Times,
+    pub(super) part: Part,
+    pub(super) open: Option<Open>,
+    pub(super) last_sync: Duration,
+}
+
+/// The segment that is written to.
+#[derive(Debug)]
+pub(super) struct Open {
+    file: Box<dyn Append>,
+    size: u64,
+}
+
+impl Writer {
+    /// Works until every handle of the journal is gone; all that came in is on disk then.
+    pub fn run(mut self) {
+        let mut group = Vec::new();
+        while self.gather(&mut group) {
+            self.wait_for_room();
+            self.commit(std::mem::take(&mut group));
+        }
+    }
+
+    /// Waits for a first message and gathers while more keep arriving, for at most a tenth of the last sync's
+    /// time: committing the very first alone would halve the rate behind a broker's small window.
+    fn gather(&mut self, group: &mut Vec<Arrival>) -> bool {
+        let first = loop {
+            match self.arrivals.recv_timeout(Duration::from_secs(1)) {
+                Ok(first) => break first,
+                Err(RecvTimeoutError::Timeout) => drop(self.look_after_room()),
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        };
+        let mut bytes = first.message.payload.len();
+        group.push(first);
+        let until = Instant::now() + self.shared.config.max_delay.max(self.last_sync / 10);
+        while group.len() < GROUP_MESSAGES && bytes < GROUP_BYTES {
+            let next = match self.arrivals.try_recv() {
+                Ok(next) => next,
+                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    match self.arrivals.recv_timeout(left) {
+                        Ok(next) => next,
+                        Err(_) => break,
+                    }
+                }
+            };
+            bytes = bytes.saturating_add(next.message.payload.len());
+            group.push(next);
+        }
+        true
+    }
+
+    /// Holds while the journal has no room: nobody is answered, so nothing is acknowledged.
+    fn wait_for_room(&mut self) {
+        while let Room::Full { reason } = self.look_after_room() {
+            self.part.not_ready(reason, "free disk space, or raise journal.max_size; it goes on by itself");
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    fn look_after_room(&mut self) -> Room {
+        let room = retention::look_after(&self.shared);
+        if room == Room::Free && self.shared.room.borrow().clone() != Room::Free {
+            self.part.ok();
+        }
+        self.shared.room.send_if_modified(|now| {
+            let changed = *now != room;
+            now.clone_from(&room);
+            changed
+        });
+        room
+    }
+
+    /// Writes and syncs the group, trying on new segments until one takes it, then answers everybody.
+    fn commit(&mut self, group: Vec<Arrival>) {
+        let mut records = Vec::with_capacity(group.len());
+        let mut waiters = Vec::with_capacity(group.len());
+        let first = self.shared.end();
+        for (seq, arrival) in (first..).zip(group) {
+            let (received, clock_suspect) = self.times.next();
+            records.push(Record { seq, received, clock_suspect, message: arrival.message });
+            waiters.push(arrival.waiter);
+        }
+        let mut frames = Vec::new();
+        for record in &records {
+            record::write(record, &mut frames);
+        }
+        let frames = Bytes::from(frames);
+        while let Err(error) = self.write(first, &frames) {
+            // The segment is poisoned: what the kernel kept of it is unknown. The same records, under the same
+            // numbers and times, go to a new one; recovery that finds both keeps one.
+            self.open = None;
+            tracing::error!(%error, first, "the journal could not be written; trying a new segment");
+            self.part.not_ready(
+                format!("the journal cannot be written: {error}"),
+                "mend the disk of the data directory; it goes on by itself",
+            );
+            std::thread::sleep(LOOK_AGAIN);
+            self.wait_for_room();
+        }
+        if self.shared.failing.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            self.part.ok();
+        }
+        let proofs: Vec<_> = records.iter().map(|record| Durable::new(record.seq, record.received)).collect();
+        self.shared.publish(records);
+        for (waiter, durable) in waiters.into_iter().zip(proofs) {
+            // Somebody who stopped waiting has lost the connection he would have answered on.
+            let _ = waiter.send(Ok(durable));
+        }
+    }
+
+    fn write(&mut self, first: u64, frames: &[u8]) -> std::io::Result<()> {
+        let result = self.try_write(first, frames);
+        if result.is_err() {
+            self.shared.failing.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+        result
+    }
+
+    fn try_write(&mut self, first: u64, frames: &[u8]) -> std::io::Result<()> {
+        if self.open.as_ref().is_some_and(|open| open.size >= self.shared.config.segment_size) {
+            self.open = None;
+        }
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin(first)?,
+        };
+        open.file.append(frames)?;
+        let started = Instant::now();
+        open.file.sync()?;
+        self.last_sync = started.elapsed();
+        let grown = u64::try_from(frames.len()).unwrap_or(u64::MAX);
+        open.size = open.size.saturating_add(grown);
+        self.shared.grew(grown, self.last_sync);
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Makes a new segment whose file and name are both durable.
+    fn begin(&self, first: u64) -> std::io::Result<Open> {
+        let (dir, disk) = (&self.shared.dir, &self.shared.disk);
+        let taken = segment::list(dir, disk.as_ref())?;
+        let roll = taken.iter().filter(|(begins, ..)| *begins == first).map(|(_, roll, _)| roll + 1).max();
+        let roll = roll.unwrap_or(0);
+        let path = segment::path(dir, first, roll);
+        let mut file = disk.create(&path)?;
+        let header = segment::header(first, self.times.last());
+        file.append(&header)?;
+        file.sync()?;
+        disk.sync_dir(dir)?;
+        self.shared.began(first, roll, path);
+        Ok(Open { file, size: u64::try_from(header.len()).unwrap_or(u64::MAX) })
+    }
+}
