@@ -90,6 +90,23 @@ async fn metrics_tell_account_board_and_the_rooms_numbers_once_per_family() {
 }
 
 #[tokio::test]
+async fn off_loopback_live_ready_and_metrics_are_open_and_health_asks_for_the_token() {
+    let board = Board::new(Clock::fixed(0).0);
+    board.part("journal").ok();
+    let config = Config { token: Some(Secret::new("s3cret")), listen: "0.0.0.0:0".parse().unwrap() };
+    let listener = bind(config.listen).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server::new(&config, View::new(board, Snapshot::default));
+    drop(tokio::spawn(server.run(listener, CancellationToken::new())));
+    for open in ["/health/live", "/health/ready", "/metrics"] {
+        assert_eq!(ask(address, open, None).await.unwrap().status, 200, "{open}");
+    }
+    assert_eq!(ask(address, "/health", None).await.unwrap().status, 401);
+    assert_eq!(ask(address, "/health", Some("s3cre")).await.unwrap().status, 401);
+    assert_eq!(ask(address, "/health", Some("s3cret")).await.unwrap().status, 200);
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_named_with_its_option() {
     let held = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = held.local_addr().unwrap();
