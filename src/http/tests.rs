@@ -125,3 +125,15 @@ async fn stop_ends_the_server_even_with_a_client_that_never_speaks() {
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap().unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_its_header_slowly_is_cut_off() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let address = serve(Board::new(Clock::fixed(0).0), CancellationToken::new()).await;
+    let mut slow = tokio::net::TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"GET /health/live HTTP/1.1\r\nX: ").await.unwrap();
+    let mut answer = Vec::new();
+    // Paused time jumps ahead as soon as nothing else is left to do.
+    let ended = tokio::time::timeout(Duration::from_secs(60), slow.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "still open after a minute");
+}
