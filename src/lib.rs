@@ -18,3 +18,7 @@ pub mod quality;
 pub mod secret;
 pub mod settings;
 pub mod status;
+pub mod topic;
+
+// Pure stages: no I/O, time is an argument.
+pub mod line_protocol;
