@@ -21,4 +21,5 @@ pub mod status;
 pub mod topic;
 
 // Pure stages: no I/O, time is an argument.
+pub mod check;
 pub mod line_protocol;
