@@ -50,8 +50,8 @@ impl Config {
 /// The beginning of a day in UTC, in nanoseconds.
 fn read_day(text: &str) -> Option<i64> {
     let day: jiff::civil::Date = text.parse().ok()?;
-    let start = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    i64::try_from(start.timestamp().as_nanosecond()).ok()
+    let start = jiff::tz::TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()?;
+    i64::try_from(start.as_nanosecond()).ok()
 }
 
 /// Which time a sample gets.
