@@ -13,7 +13,9 @@ pub enum TopicError {
     HoldsNul,
     #[error("\"#\" may only be the last level")]
     HashNotLast,
-    #[error("level \"{0}\" mixes text with a wildcard or a capture; a level is either text, \"+\" or \"{{name}}\"")]
+    #[error(
+        "level \"{0}\" mixes text with a wildcard or a capture; a level is either text, \"+\" or \"{{name}}\""
+    )]
     MixedLevel(String),
     #[error("capture \"{{{0}}}\" needs a name of small letters, digits and \"_\" that begins with a letter")]
     CaptureName(String),

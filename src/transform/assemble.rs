@@ -138,8 +138,7 @@ impl Work<'_> {
             time
         });
         let registered = self.transform.registry.device(self.device, time);
-        let profile =
-            registered.and_then(|device| device.profile.as_ref()).unwrap_or(self.profile).clone();
+        let profile = registered.and_then(|device| device.profile.as_ref()).unwrap_or(self.profile).clone();
         let measurement = profile
             .measurement
             .as_ref()
@@ -304,7 +303,8 @@ fn point_of<'p>(
     if index == out.len() {
         out.push(Point {
             measurement: Arc::clone(&place.measurement),
-            tags: channel.map_or_else(|| Arc::clone(&place.tags), |channel| with_channel(&place.tags, channel)),
+            tags: channel
+                .map_or_else(|| Arc::clone(&place.tags), |channel| with_channel(&place.tags, channel)),
             fields: Vec::with_capacity(16),
             time: place.time,
         });

@@ -103,6 +103,15 @@ impl Route {
         let city = section.optional::<String>("city").map(Arc::from);
         let district = section.optional::<String>("district").map(Arc::from);
         let retained = section.get("retained", Retained::default());
-        Some(Self { topic: topic?, format: format?, destination, profile, measurement, city, district, retained })
+        Some(Self {
+            topic: topic?,
+            format: format?,
+            destination,
+            profile,
+            measurement,
+            city,
+            district,
+            retained,
+        })
     }
 }

@@ -160,8 +160,9 @@ impl Transform {
             story.format = Some(route.format.name().to_owned());
             story.destination = Some(route.destination.clone());
             let captures = route.topic.captures(topic);
-            story.captures =
-                captures.map(|(name, text)| Capture { name: name.to_owned(), text: text.to_owned() }).collect();
+            story.captures = captures
+                .map(|(name, text)| Capture { name: name.to_owned(), text: text.to_owned() })
+                .collect();
         });
         // A publish to our own broker is live even with the flag; only a subscription is sent old state.
         let retained = message.retain && message.source != EMBEDDED_SOURCE;
@@ -235,9 +236,7 @@ impl Transform {
         };
         let first = read(captured)?;
         match first.0.as_deref() {
-            Some(told)
-                if Some(told) != captured && self.registry.device(told, record.received).is_some() =>
-            {
+            Some(told) if Some(told) != captured && self.registry.device(told, record.received).is_some() => {
                 let told = told.to_owned();
                 read(Some(&told))
             }
@@ -246,8 +245,7 @@ impl Transform {
     }
 }
 
-type Samples<'a> =
-    (Option<std::borrow::Cow<'a, str>>, Vec<crate::reading::Sample<'a>>, Option<Rejection>);
+type Samples<'a> = (Option<std::borrow::Cow<'a, str>>, Vec<crate::reading::Sample<'a>>, Option<Rejection>);
 
 fn quarantine(reason: Reason, detail: impl Into<String>) -> Decision {
     Decision::Quarantine(Rejection::new(reason, detail))
