@@ -1,106 +1,11 @@
 //! Tests of the whole transform: unhappy paths first, and that any bytes have one decision.
 
-use bytes::Bytes;
+mod fixture;
+
 use proptest::prelude::*;
 
+use self::fixture::{NOW, NOW_SECONDS, ROUTES, build, config, record, transform};
 use super::*;
-use crate::message::Message;
-use crate::settings::{Problems, Section};
-
-const NOW: i64 = 1_760_000_000_123_456_789;
-const NOW_SECONDS: i64 = 1_760_000_000;
-
-const ROUTES: &str = r#"
-[[routes]]
-topic = "city/{city}/{district}/{device}/{kind}"
-format = "json"
-device = "id"
-time = "ts"
-profile = "air"
-
-[[routes]]
-topic = "raw/#"
-format = "json"
-device = "id"
-time = "ts"
-destination = "second"
-measurement = "noise"
-city = "pasuruan"
-retained = "accept"
-
-[[routes]]
-topic = "dead/{device}"
-format = "json"
-retained = "discard"
-"#;
-
-fn build(text: &str) -> Transform {
-    use crate::{
-        catalogue::{Mapping, Profile},
-        quantity::Quantity,
-    };
-    use std::collections::HashMap;
-    let (config, problems) = config(text);
-    assert_eq!(problems, Vec::<String>::new());
-    let quantity = Arc::new(Quantity {
-        name: "air_temperature_c".into(),
-        qc_name: "air_temperature_c_qc".into(),
-        failed_name: "air_temperature_c_failed".into(),
-        impossible: Some((-50.0, 60.0)),
-        suspect: None,
-    });
-    let mapping = Mapping { quantity: quantity.clone(), channel: None };
-    let profile = |name: &str, measurement: Option<&str>, names| {
-        (
-            name.to_owned(),
-            Arc::new(Profile {
-                name: name.into(),
-                measurement: measurement.map(Arc::from),
-                number_text: false,
-                names,
-            }),
-        )
-    };
-    let profiles = Profiles(HashMap::from([
-        profile("generic", None, HashMap::new()),
-        profile("air", Some("air_quality"), HashMap::from([("t".to_owned(), mapping)])),
-    ]));
-    let catalogue = Arc::new(Catalogue(HashMap::from([("air_temperature_c".to_owned(), quantity)])));
-    let registry = Arc::new(Registry);
-    Transform::new(config, catalogue, &profiles, registry, jiff::tz::TimeZone::UTC).unwrap()
-}
-
-fn transform() -> Transform {
-    build(ROUTES)
-}
-
-fn config(text: &str) -> (Config, Vec<String>) {
-    let tree = ::config::Config::builder()
-        .add_source(::config::File::from_str(text, ::config::FileFormat::Toml))
-        .build()
-        .unwrap();
-    let problems = Problems::default();
-    let table = tree.cache.into_table().unwrap();
-    let mut root = Section::root(table.into_iter().collect(), problems.clone());
-    let config = Config::read(&mut root);
-    root.finish();
-    (config, problems.into_vec().iter().map(ToString::to_string).collect())
-}
-
-fn record(topic: &[u8], payload: &[u8]) -> Record {
-    let message = Message {
-        topic: Bytes::copy_from_slice(topic),
-        payload: Bytes::copy_from_slice(payload),
-        qos: 1,
-        retain: false,
-        dup: false,
-        source: 0,
-        session: 1,
-        packet_id: 1,
-        redelivery_of: None,
-    };
-    Record { seq: 1, received: NOW, clock_suspect: false, message }
-}
 
 fn lines(points: &[Point]) -> Vec<String> {
     let shown = |point| {
@@ -139,6 +44,28 @@ fn a_plain_reading_becomes_a_flagged_point() {
     let (lines, reason) = air(r#"{"t":25.5}"#);
     assert_eq!(reason, None);
     assert_eq!(lines, [format!("air_quality,{TAGS} air_temperature_c=25.5,air_temperature_c_qc=1i {NOW}")]);
+}
+
+#[test]
+fn a_registered_device_has_its_own_tags_and_profile_and_a_point_for_each_channel() {
+    for (topic, payload) in [
+        (&b"city/elsewhere/x/NODE-7/k"[..], &br#"{"t1":20,"t2":99}"#[..]),
+        (b"raw/x", br#"{"id":"NODE-7","t1":20,"t2":99}"#),
+    ] {
+        let mut state = State::default();
+        let mut points = Vec::new();
+        let decision = transform().apply(&record(topic, payload), &mut state, &mut points);
+        assert_eq!(decision, Decision::Points { rest: None });
+        assert_eq!(state.unregistered_devices(), 0);
+        let tags = |channel| format!("weather,channel={channel},city=pasuruan,device=NODE-7,site=welang");
+        assert_eq!(
+            lines(&points),
+            [
+                format!("{} air_temperature_c=20.0,air_temperature_c_qc=1i {NOW}", tags("low")),
+                format!("{} air_temperature_c_failed=99.0,air_temperature_c_qc=4i {NOW}", tags("high")),
+            ]
+        );
+    }
 }
 
 #[test]
