@@ -20,6 +20,11 @@ pub mod quality;
 pub mod secret;
 pub mod settings;
 pub mod status;
+pub mod topic;
+
+// Pure stages: no I/O, time is an argument.
+pub mod check;
+pub mod line_protocol;
 
 // Storage: knows bytes.
 pub mod journal;

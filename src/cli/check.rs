@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{Failure, count, environment};
+use super::{Failure, count, environment, say, say_json};
 use crate::config;
 use crate::settings::Problem;
 
@@ -34,14 +33,14 @@ pub(super) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
     if options.json {
         let told =
             Told { ok: problems.is_empty(), problems: problems.iter().map(ToldProblem::new).collect() };
-        println!("{}", serde_json::to_string(&told).context("cannot write JSON")?);
+        say_json(&told)?;
     } else {
         for problem in &problems {
-            println!("{problem}");
+            say(problem)?;
         }
         match problems.len() {
-            0 => println!("the configuration is right"),
-            some => println!("{}", count(some, "mistake")),
+            0 => say("the configuration is right")?,
+            some => say(count(some, "mistake"))?,
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(Failure::Usage) }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 
-use super::{Failure, configuration};
+use super::{Failure, configuration, say};
 use crate::http::{AskError, ask};
 use crate::secret::Secret;
 
@@ -36,9 +36,9 @@ pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fail
                 whole.body.trim_end()
             )));
         }
-        println!("{}", whole.body.trim_end());
+        say(whole.body.trim_end())?;
     } else {
-        println!("{}", ready.body.trim_end());
+        say(ready.body.trim_end())?;
     }
     if ready.status == 200 { Ok(()) } else { Err(Failure::No) }
 }

@@ -5,10 +5,13 @@ mod health;
 mod stop;
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 pub use stop::on_signal;
 
@@ -103,6 +106,21 @@ fn configuration(files: &[PathBuf]) -> Result<Config, Failure> {
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// Writes one line of a result to stdout. A reader that has seen enough, such as `head`, is no failure.
+fn say(line: impl Display) -> Result<(), Failure> {
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(anyhow::Error::new(error).context("cannot write to stdout")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes one value of a result as JSON, on one line of stdout.
+fn say_json(value: &impl Serialize) -> Result<(), Failure> {
+    say(serde_json::to_string(value).context("cannot write JSON")?)
 }
 
 fn count(number: usize, thing: &str) -> String {

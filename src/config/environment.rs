@@ -55,9 +55,14 @@ fn put<'a>(place: &mut Value, mut path: impl Iterator<Item = &'a str>, value: Va
         return put(item, path, value);
     }
     if !matches!(place.kind, ValueKind::Table(_)) {
-        let origin = place.origin().map(ToOwned::to_owned);
-        *place = Value::new(origin.as_ref(), ValueKind::Table(HashMap::new()));
+        *place = Value::new(origin(&value).as_ref(), ValueKind::Table(HashMap::new()));
     }
     let ValueKind::Table(table) = &mut place.kind else { return Ok(()) };
-    put(table.entry(key.to_owned()).or_insert_with(|| Value::new(None, ValueKind::Nil)), path, value)
+    let place =
+        table.entry(key.to_owned()).or_insert_with(|| Value::new(origin(&value).as_ref(), ValueKind::Nil));
+    put(place, path, value)
+}
+
+fn origin(value: &Value) -> Option<String> {
+    value.origin().map(ToOwned::to_owned)
 }

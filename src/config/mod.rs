@@ -2,6 +2,7 @@
 
 mod environment;
 mod files;
+mod origins;
 mod secrets;
 
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ fn compose(
 ) -> Result<Config, Vec<Problem>> {
     environment::apply(&mut tree, environment, &problems);
     secrets::resolve(&mut tree, &problems);
+    let origins = origins::Origins::of(&tree);
     let mut root = Section::root(files::table(tree), problems.clone());
     let time_zone = time_zone(&mut root);
     let config = Config {
@@ -61,7 +63,8 @@ fn compose(
         http: part(&mut root, "http", http::Config::read),
     };
     root.finish();
-    let problems = problems.into_vec();
+    let mut problems = problems.into_vec();
+    problems.iter_mut().for_each(|problem| origins.complete(problem));
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 

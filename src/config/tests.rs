@@ -124,7 +124,9 @@ fn the_time_zone_is_required_and_must_exist() {
     let none = write(&folder, "none.toml", "");
     assert_eq!(mistakes(load(std::slice::from_ref(&none), [])), ["time_zone: is required"]);
     let found = mistakes(load(&[none], environment(&[("NADIKOTA__TIME_ZONE", "Asia/Pasuruan")])));
-    assert!(found.len() == 1 && found[0].contains("Asia/Pasuruan"), "{found:?}");
+    let told =
+        "NADIKOTA__TIME_ZONE: time_zone: \"Asia/Pasuruan\" is not a time zone; write it as Asia/Jakarta";
+    assert_eq!(found, [told]);
 }
 
 #[test]

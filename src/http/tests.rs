@@ -90,6 +90,23 @@ async fn metrics_tell_account_board_and_the_rooms_numbers_once_per_family() {
 }
 
 #[tokio::test]
+async fn off_loopback_live_ready_and_metrics_are_open_and_health_asks_for_the_token() {
+    let board = Board::new(Clock::fixed(0).0);
+    board.part("journal").ok();
+    let config = Config { token: Some(Secret::new("s3cret")), listen: "0.0.0.0:0".parse().unwrap() };
+    let listener = bind(config.listen).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server::new(&config, View::new(board, Snapshot::default));
+    drop(tokio::spawn(server.run(listener, CancellationToken::new())));
+    for open in ["/health/live", "/health/ready", "/metrics"] {
+        assert_eq!(ask(address, open, None).await.unwrap().status, 200, "{open}");
+    }
+    assert_eq!(ask(address, "/health", None).await.unwrap().status, 401);
+    assert_eq!(ask(address, "/health", Some("s3cre")).await.unwrap().status, 401);
+    assert_eq!(ask(address, "/health", Some("s3cret")).await.unwrap().status, 200);
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_named_with_its_option() {
     let held = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = held.local_addr().unwrap();
@@ -107,4 +124,16 @@ async fn stop_ends_the_server_even_with_a_client_that_never_speaks() {
     let running = tokio::spawn(server.run(listener, stop.clone()));
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_its_header_slowly_is_cut_off() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let address = serve(Board::new(Clock::fixed(0).0), CancellationToken::new()).await;
+    let mut slow = tokio::net::TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"GET /health/live HTTP/1.1\r\nX: ").await.unwrap();
+    let mut answer = Vec::new();
+    // Paused time jumps ahead as soon as nothing else is left to do.
+    let ended = tokio::time::timeout(Duration::from_secs(60), slow.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "still open after a minute");
 }

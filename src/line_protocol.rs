@@ -1,0 +1,292 @@
+//! Line protocol: writes a point as exactly one line. Total: any point, whatever it holds, is safe to write.
+//!
+//! A few texts cannot be held by InfluxDB, or are read differently by its versions. They are mapped, always the
+//! same way, so that a point keeps its identity:
+//! - In names (measurement, keys, tag values) a control character becomes `_` and a backslash becomes `/`. A level
+//!   of a topic cannot hold `/`, so two devices named by topics never become one by this.
+//! - In text values a control character (a newline, a NUL) becomes a space: one line is always one `\n`.
+//! - `#` at the start of a measurement, where it would make a comment, becomes `_`; an empty one `sensor`.
+//! - Keys that databases keep for themselves (`time`, `_time`, `_field`, `_measurement`) get a `_` at their end.
+//! - Names are cut at 1,024 bytes and texts at 65,535, at a character's boundary.
+//!
+//! NaN, infinite numbers, and empty keys and tag values are left out. Keys are the caller's to keep unique.
+
+use crate::point::{FieldValue, Point};
+
+/// The most bytes of a name; InfluxDB takes 65,535 for measurement and tags together.
+const NAME_LIMIT: usize = 1024;
+/// The most bytes of a text value: 64 KiB is InfluxDB's limit.
+const TEXT_LIMIT: usize = 65_535;
+
+/// Appends exactly one line with its `\n`. Returns false, and appends nothing, where no field can be written.
+pub fn write(point: &Point, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    write_measurement(&point.measurement, out);
+    for (key, value) in point.tags.iter().filter(|(key, value)| !key.is_empty() && !value.is_empty()) {
+        out.push(b',');
+        write_key(key, out);
+        out.push(b'=');
+        write_name(value, out);
+    }
+    let mut separator = b' ';
+    for (key, value) in &point.fields {
+        let unwritable = matches!(value, FieldValue::Float(number) if !number.is_finite());
+        if key.is_empty() || unwritable {
+            continue;
+        }
+        out.push(separator);
+        separator = b',';
+        write_key(key, out);
+        out.push(b'=');
+        write_value(value, out);
+    }
+    if separator == b' ' {
+        out.truncate(start);
+        return false;
+    }
+    out.push(b' ');
+    out.extend_from_slice(itoa::Buffer::new().format(point.time).as_bytes());
+    out.push(b'\n');
+    true
+}
+
+fn write_measurement(name: &str, out: &mut Vec<u8>) {
+    let name = match name.strip_prefix('#') {
+        Some(rest) => {
+            out.push(b'_');
+            rest
+        }
+        None if name.is_empty() => "sensor",
+        None => name,
+    };
+    for character in cut(name, NAME_LIMIT - 1).chars() {
+        match character {
+            ',' | ' ' => out.extend_from_slice(&[b'\\', u8::try_from(character).unwrap_or(b'_')]),
+            _ => push_mapped(character, out),
+        }
+    }
+}
+
+fn write_key(key: &str, out: &mut Vec<u8>) {
+    write_name(key, out);
+    if matches!(key, "time" | "_time" | "_field" | "_measurement") {
+        out.push(b'_');
+    }
+}
+
+fn write_name(name: &str, out: &mut Vec<u8>) {
+    let name = cut(name, NAME_LIMIT);
+    // Nearly every name is plain, and then it is one copy.
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
+        out.extend_from_slice(name.as_bytes());
+        return;
+    }
+    for character in name.chars() {
+        match character {
+            ',' | ' ' | '=' => out.extend_from_slice(&[b'\\', u8::try_from(character).unwrap_or(b'_')]),
+            _ => push_mapped(character, out),
+        }
+    }
+}
+
+fn push_mapped(character: char, out: &mut Vec<u8>) {
+    match character {
+        '\\' => out.push(b'/'),
+        _ if character.is_control() => out.push(b'_'),
+        _ => push(character, out),
+    }
+}
+
+fn push(character: char, out: &mut Vec<u8>) {
+    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+fn write_value(value: &FieldValue, out: &mut Vec<u8>) {
+    match value {
+        FieldValue::Float(number) => out.extend_from_slice(ryu::Buffer::new().format(*number).as_bytes()),
+        FieldValue::Integer(number) => {
+            out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+            out.push(b'i');
+        }
+        FieldValue::Boolean(truth) => out.extend_from_slice(if *truth { b"true" } else { b"false" }),
+        FieldValue::Text(text) => {
+            out.push(b'"');
+            for character in cut(text, TEXT_LIMIT).chars() {
+                match character {
+                    '"' => out.extend_from_slice(b"\\\""),
+                    '\\' => out.extend_from_slice(b"\\\\"),
+                    _ if character.is_control() => out.push(b' '),
+                    _ => push(character, out),
+                }
+            }
+            out.push(b'"');
+        }
+    }
+}
+
+fn cut(text: &str, limit: usize) -> &str {
+    text.get(..text.floor_char_boundary(limit)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use influxdb_line_protocol::{FieldValue as Read, parse_lines};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn point(measurement: &str, tags: &[(&str, &str)], fields: &[(&str, FieldValue)], time: i64) -> Point {
+        Point {
+            measurement: measurement.into(),
+            tags: tags.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+            fields: fields.iter().map(|(key, value)| ((*key).into(), value.clone())).collect(),
+            time,
+        }
+    }
+
+    fn line(point: &Point) -> String {
+        let mut out = Vec::new();
+        write(point, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_common_point_is_one_plain_line() {
+        let point = point(
+            "air_quality",
+            &[("city", "pasuruan"), ("device", "AQ-01")],
+            &[
+                ("pm25_ugm3", FieldValue::Float(12.5)),
+                ("pm25_ugm3_qc", FieldValue::Integer(1)),
+                ("on", FieldValue::Boolean(true)),
+            ],
+            1_700_000_000_000_000_001,
+        );
+        assert_eq!(
+            line(&point),
+            "air_quality,city=pasuruan,device=AQ-01 pm25_ugm3=12.5,pm25_ugm3_qc=1i,on=true 1700000000000000001\n"
+        );
+    }
+
+    #[test]
+    fn hostile_texts_never_make_a_second_point() {
+        let value = FieldValue::Text("say \"hi\"\\\nevil x=1 1\0".into());
+        let hostile = point("#a b,c\nd", &[("k=\\", "v\\"), ("e", ""), ("", "x")], &[("f 1", value)], -5);
+        assert_eq!(line(&hostile), "_a\\ b\\,c_d,k\\=/=v/ f\\ 1=\"say \\\"hi\\\"\\\\ evil x=1 1 \" -5\n");
+        assert_eq!(
+            line(&point("", &[("time", "x")], &[("time", FieldValue::Float(1.0))], 0)),
+            "sensor,time_=x time_=1.0 0\n"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_left_out() {
+        let mut out = b"before\n".to_vec();
+        let fields = [("a", FieldValue::Float(f64::NAN)), ("b", FieldValue::Float(f64::NEG_INFINITY))];
+        assert!(!write(&point("m", &[], &fields, 0), &mut out));
+        assert!(!write(&point("m", &[], &[("", FieldValue::Float(1.0))], 0), &mut out));
+        assert!(!write(&point("m", &[], &[], 0), &mut out));
+        assert_eq!(out, b"before\n");
+        let long = FieldValue::Text("é".repeat(40_000));
+        assert_eq!(line(&point("m", &[], &[("t", long)], 0)).len(), "m t=\"\" 0\n".len() + 65_534);
+    }
+
+    /// The mapping once more, written differently, so that the property tests more than itself.
+    fn name_read(name: &str) -> String {
+        name.replace('\\', "/").replace(char::is_control, "_")
+    }
+
+    fn key_read(key: &str) -> String {
+        let reserved = ["time", "_time", "_field", "_measurement"].contains(&key);
+        name_read(key) + if reserved { "_" } else { "" }
+    }
+
+    fn agrees(given: &FieldValue, read: &Read<'_>) -> bool {
+        match (given, read) {
+            (FieldValue::Float(a), Read::F64(b)) => a.to_bits() == b.to_bits(),
+            (FieldValue::Integer(a), Read::I64(b)) => a == b,
+            (FieldValue::Boolean(a), Read::Boolean(b)) => a == b,
+            (FieldValue::Text(a), Read::String(b)) => a.replace(char::is_control, " ") == b.as_str(),
+            _ => false,
+        }
+    }
+
+    fn name() -> impl Strategy<Value = Arc<str>> {
+        prop_oneof![
+            any::<String>(),
+            "[a-z_]{0,6}",
+            "[ ,=\\\\\"#\n\r\t\0a1']{0,8}",
+            Just("time".to_owned()),
+            Just("_field".to_owned()),
+        ]
+        .prop_map(Arc::from)
+    }
+
+    fn value() -> impl Strategy<Value = FieldValue> {
+        prop_oneof![
+            any::<f64>().prop_map(FieldValue::Float),
+            prop::num::f64::ANY.prop_map(FieldValue::Float),
+            any::<i64>().prop_map(FieldValue::Integer),
+            any::<bool>().prop_map(FieldValue::Boolean),
+            any::<String>().prop_map(FieldValue::Text),
+            "[ ,=\\\\\"#\n\r\t\0a1']{0,12}".prop_map(FieldValue::Text),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2048) })]
+        #[test]
+        fn any_point_is_read_back_as_one_point_with_its_values(
+            measurement in name(),
+            tags in prop::collection::vec((name(), name()), 0..5),
+            fields in prop::collection::vec((name(), value()), 0..6),
+            time in any::<i64>(),
+        ) {
+            let given = Point { measurement, tags: tags.into(), fields, time };
+            let mut out = Vec::new();
+            let written = write(&given, &mut out);
+            let text = String::from_utf8(out).unwrap();
+            let wanted: Vec<_> = given
+                .fields
+                .iter()
+                .filter(|(key, value)| {
+                    !key.is_empty() && !matches!(value, FieldValue::Float(number) if !number.is_finite())
+                })
+                .collect();
+            prop_assert_eq!(written, !wanted.is_empty());
+            prop_assert_eq!(text.matches('\n').count(), usize::from(written));
+            let lines: Vec<_> = parse_lines(&text).collect();
+            prop_assert_eq!(lines.len(), usize::from(written), "{}", text);
+            let Some(line) = lines.into_iter().next() else { return Ok(()) };
+            let line = line.map_err(|error| TestCaseError::fail(format!("{text}: {error}")))?;
+            prop_assert_eq!(line.timestamp, Some(time));
+            let name = match &*given.measurement {
+                "" => "sensor".to_owned(),
+                name if name.starts_with('#') => name_read(&name.replacen('#', "_", 1)),
+                name => name_read(name),
+            };
+            prop_assert_eq!(line.series.measurement.as_str(), name);
+            let tags: Vec<_> = given
+                .tags
+                .iter()
+                .filter(|(key, value)| !key.is_empty() && !value.is_empty())
+                .map(|(key, value)| (key_read(key), name_read(value)))
+                .collect();
+            let read: Vec<_> = line
+                .series
+                .tag_set
+                .iter()
+                .flatten()
+                .map(|(key, value)| (key.to_string(), value.to_string()))
+                .collect();
+            prop_assert_eq!(read, tags);
+            prop_assert_eq!(line.field_set.len(), wanted.len());
+            for ((key, value), (read_key, read_value)) in wanted.iter().zip(&line.field_set) {
+                prop_assert_eq!(read_key.as_str(), key_read(key));
+                prop_assert!(agrees(value, read_value), "{:?} read as {:?}", value, read_value);
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Explanation: what the transform saw and did with one message, filled in by the very code that production runs.
+
+use serde::Serialize;
+
+use super::Decision;
+use crate::line_protocol;
+use crate::outcome::{Reason, Rejection};
+use crate::point::Point;
+use crate::quality::Flag;
+use crate::reading::{Reading, ReadingValue};
+
+/// Everything there is to say about one message.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Explanation {
+    pub topic: String,
+    /// The template of the route that matched.
+    pub route: Option<String>,
+    pub format: Option<String>,
+    pub destination: Option<String>,
+    pub captures: Vec<Capture>,
+    pub device: Option<String>,
+    pub samples: Vec<SampleStory>,
+    /// As line protocol, without line ends.
+    pub points: Vec<String>,
+    pub decision: DecisionStory,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Capture {
+    pub name: String,
+    pub text: String,
+}
+
+/// One sample: whose it is, when it was and what it holds.
+#[derive(Debug, Clone, Serialize)]
+pub struct SampleStory {
+    pub registered: bool,
+    pub profile: String,
+    pub measurement: String,
+    /// Unix time in nanoseconds that the payload told.
+    pub told_time: Option<i64>,
+    /// Unix time in nanoseconds that its points get.
+    pub time: i64,
+    /// What was thought of the told time.
+    pub time_check: String,
+    pub readings: Vec<ReadingStory>,
+}
+
+/// One reading and what became of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReadingStory {
+    pub name: String,
+    pub value: String,
+    pub unit: Option<String>,
+    /// The field it was stored as; `<field>_failed` where it was impossible.
+    pub field: Option<String>,
+    /// In the field's unit.
+    pub stored: Option<f64>,
+    pub flag: Option<i64>,
+    /// Why it was not stored.
+    pub refused: Option<String>,
+}
+
+/// The decision in words that JSON can hold.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct DecisionStory {
+    /// `stored`, `partly_stored`, `quarantined` or `discarded`.
+    pub outcome: String,
+    pub reason: Option<Reason>,
+    pub detail: Option<String>,
+}
+
+impl From<&Decision> for DecisionStory {
+    fn from(decision: &Decision) -> Self {
+        let (outcome, rejection) = match decision {
+            Decision::Points { rest: None } => ("stored", None),
+            Decision::Points { rest: Some(rest) } => ("partly_stored", Some(rest)),
+            Decision::Quarantine(rejection) => ("quarantined", Some(rejection)),
+            Decision::Discard(rejection) => ("discarded", Some(rejection)),
+        };
+        Self {
+            outcome: outcome.to_owned(),
+            reason: rejection.map(|rejection| rejection.reason),
+            detail: rejection.map(|rejection| rejection.detail.clone()),
+        }
+    }
+}
+
+/// Where the transform tells what it does; in production nobody listens and nothing is built.
+#[derive(Debug, Default)]
+pub(super) struct Trace(pub(super) Option<Explanation>);
+
+impl Trace {
+    pub(super) fn note(&mut self, tell: impl FnOnce(&mut Explanation)) {
+        if let Some(explanation) = &mut self.0 {
+            tell(explanation);
+        }
+    }
+
+    pub(super) fn stored(&mut self, reading: &Reading<'_>, field: &str, value: f64, flag: Flag) {
+        self.reading(reading, |story| {
+            let failed = if flag == Flag::Fail { "_failed" } else { "" };
+            story.field = Some(format!("{field}{failed}"));
+            story.stored = Some(value);
+            story.flag = Some(flag.number());
+        });
+    }
+
+    pub(super) fn refused(&mut self, reading: &Reading<'_>, rejection: &Rejection) {
+        self.reading(reading, |story| story.refused = Some(rejection.to_string()));
+    }
+
+    pub(super) fn skipped(&mut self, reading: &Reading<'_>, why: &str) {
+        self.reading(reading, |story| story.refused = Some(why.to_owned()));
+    }
+
+    fn reading(&mut self, reading: &Reading<'_>, finish: impl FnOnce(&mut ReadingStory)) {
+        let Some(sample) = self.0.as_mut().and_then(|explanation| explanation.samples.last_mut()) else {
+            return;
+        };
+        let mut story = ReadingStory {
+            name: reading.name.clone().into_owned(),
+            value: shown(&reading.value),
+            unit: reading.unit.as_deref().map(str::to_owned),
+            field: None,
+            stored: None,
+            flag: None,
+            refused: None,
+        };
+        finish(&mut story);
+        sample.readings.push(story);
+    }
+
+    /// Closes the story with its outcome.
+    pub(super) fn finish(self, points: &[Point], decision: &Decision) -> Explanation {
+        let mut explanation = self.0.unwrap_or_default();
+        for point in points {
+            let mut line = Vec::new();
+            line_protocol::write(point, &mut line);
+            explanation.points.push(String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned());
+        }
+        explanation.decision = decision.into();
+        explanation
+    }
+}
+
+fn shown(value: &ReadingValue<'_>) -> String {
+    match value {
+        ReadingValue::Number(number) => number.to_string(),
+        ReadingValue::Boolean(truth) => truth.to_string(),
+        ReadingValue::Text(text) => format!("\"{}\"", text.escape_debug()),
+        ReadingValue::Null => "null".to_owned(),
+    }
+}
