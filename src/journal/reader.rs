@@ -39,7 +39,7 @@ impl Reader {
         if self.end.wait_for(|end| *end > next).await.is_err() {
             std::future::pending::<()>().await;
         }
-        if let Some(records) = self.shared.from_tail(self.next, max) {
+        if let Some(records) = self.shared.tail_from(self.next, max) {
             self.behind = None;
             self.next = records.last().map_or(self.next, |record| record.seq + 1);
             return Ok(records.into_iter().map(Entry::Record).collect());

@@ -107,7 +107,7 @@ impl Shared {
     }
 
     /// Records from `from` on, if the tail in memory reaches back that far.
-    pub(super) fn from_tail(&self, from: u64, max: usize) -> Option<Vec<Record>> {
+    pub(super) fn tail_from(&self, from: u64, max: usize) -> Option<Vec<Record>> {
         let tail = lock(&self.tail);
         let first = tail.records.front()?.seq;
         let skip = usize::try_from(from.checked_sub(first)?).ok()?;
