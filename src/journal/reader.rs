@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::record;
 use super::segment::{Step, Walk};
 use super::shared::Shared;
 use super::{Entry, JournalError};
@@ -23,7 +24,7 @@ pub struct Reader {
 #[derive(Debug)]
 struct Behind {
     segment: (u64, u32),
-    walk: Walk,
+    walk: Walk<Record>,
 }
 
 impl Reader {
@@ -103,7 +104,7 @@ impl Reader {
         let following = segments.range(behind.segment..).find(|(key, _)| **key != behind.segment);
         match following {
             Some((key, segment)) => {
-                let (_, walk) = Walk::open(&segment.path, self.shared.disk.as_ref())?;
+                let (_, walk) = record::open(&segment.path, self.shared.disk.as_ref())?;
                 self.behind = Some(Behind { segment: *key, walk });
             }
             None => self.gap(end, "the end of the journal is damaged", entries),
@@ -119,7 +120,7 @@ impl Reader {
         let begins = holding.or_else(|| segments.iter().next()).map(|(key, _)| key.0);
         let Some(first) = begins else { return Ok(None) };
         let Some((key, segment)) = segments.range((first, 0)..).next() else { return Ok(None) };
-        let (_, walk) = Walk::open(&segment.path, self.shared.disk.as_ref())?;
+        let (_, walk) = record::open(&segment.path, self.shared.disk.as_ref())?;
         Ok(Some(Behind { segment: *key, walk }))
     }
 }

@@ -1,15 +1,20 @@
 //! A frame: one record as it stands on disk, and how a damaged one is told from a good one.
 
+use std::io;
+use std::path::Path;
+
 use bytes::Bytes;
 
+use super::disk::Disk;
+use super::segment::{Kind, Magic, Walk};
 use crate::message::{Message, Record};
 
 /// Length and checksum before each body.
-pub(super) const FRAME_HEAD: usize = 8;
-/// Sequence number, receive time, flags, source, session, packet identifier, topic length.
-const BODY_HEAD: usize = 8 + 8 + 1 + 2 + 4 + 2 + 2;
+pub(crate) const FRAME_HEAD: usize = 8;
+/// No body is shorter: every kind begins with a number of eight bytes.
+const MIN_BODY: usize = 8;
 /// No body is longer: a larger length is damage, told before anything is allocated.
-pub(super) const MAX_BODY: usize = 257 * 1024 * 1024;
+pub(crate) const MAX_BODY: usize = 257 * 1024 * 1024;
 
 const RETAIN: u8 = 1;
 const DUP: u8 = 1 << 1;
@@ -18,10 +23,30 @@ const QOS_MASK: u8 = 0b11;
 const CLOCK_SUSPECT: u8 = 1 << 4;
 const REDELIVERY: u8 = 1 << 5;
 
+/// The first bytes of a journal segment.
+pub(super) const MAGIC: Magic = *b"NADIJRNL";
+
+/// Opens a journal segment.
+pub(super) fn open(path: &Path, disk: &dyn Disk) -> io::Result<(Kind, Walk<Record>)> {
+    Walk::open(path, MAGIC, read, disk)
+}
+
 /// Appends the record's frame.
 pub(super) fn write(record: &Record, out: &mut Vec<u8>) {
+    let start = begin(out);
+    write_body(record, out);
+    seal(out, start);
+}
+
+/// Leaves room for a frame's head and tells where it begins.
+pub(crate) fn begin(out: &mut Vec<u8>) -> usize {
     let start = out.len();
     out.extend_from_slice(&[0; FRAME_HEAD]);
+    start
+}
+
+/// Appends the record as the body of a frame, or at the end of one.
+pub(crate) fn write_body(record: &Record, out: &mut Vec<u8>) {
     let message = &record.message;
     let mut flags = (message.qos & QOS_MASK) << QOS_SHIFT;
     for (set, bit) in [
@@ -48,11 +73,10 @@ pub(super) fn write(record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(&u16::try_from(topic.len()).unwrap_or(u16::MAX).to_le_bytes());
     out.extend_from_slice(topic);
     out.extend_from_slice(&message.payload);
-    seal(out, start);
 }
 
 /// Fills in length and checksum of the frame that begins at `start`.
-pub(super) fn seal(out: &mut [u8], start: usize) {
+pub(crate) fn seal(out: &mut [u8], start: usize) {
     let Some(frame) = out.get_mut(start..) else { return };
     let Some((head, body)) = frame.split_at_mut_checked(FRAME_HEAD) else { return };
     let (length, check) = head.split_at_mut(4);
@@ -71,7 +95,7 @@ fn checksum(length: [u8; 4], body: &[u8]) -> u32 {
 
 /// What stands at an offset.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     /// A whole, sound frame with this body.
     Sound(Bytes),
     /// The bytes end before the frame does.
@@ -81,12 +105,12 @@ pub(super) enum Frame {
 }
 
 /// Looks at the frame at the beginning of `bytes`.
-pub(super) fn look(bytes: &Bytes) -> Frame {
+pub(crate) fn look(bytes: &Bytes) -> Frame {
     let (Some(length), Some(check)) = (array::<4>(bytes, 0), array::<4>(bytes, 4)) else {
         return Frame::Torn;
     };
     let size = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
-    if !(BODY_HEAD..=MAX_BODY).contains(&size) {
+    if !(MIN_BODY..=MAX_BODY).contains(&size) {
         return Frame::Damaged;
     }
     let Some(body) = bytes.get(FRAME_HEAD..FRAME_HEAD.saturating_add(size)) else { return Frame::Torn };
@@ -98,8 +122,7 @@ pub(super) fn look(bytes: &Bytes) -> Frame {
 }
 
 /// Reads a sound body; nothing where its inner lengths contradict each other. Shares the bytes, copies nothing.
-/// The second value is what follows the topic and payload where `payload_len` is told by a wrapper.
-pub(super) fn read(body: &Bytes) -> Option<Record> {
+pub(crate) fn read(body: &Bytes) -> Option<Record> {
     let seq = u64::from_le_bytes(array(body, 0)?);
     let received = i64::from_le_bytes(array(body, 8)?);
     let flags = *body.get(16)?;
@@ -134,6 +157,6 @@ pub(super) fn read(body: &Bytes) -> Option<Record> {
 }
 
 /// `N` bytes at an offset.
-pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }

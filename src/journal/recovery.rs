@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::Disk;
-use super::segment::{self, Kind, Step, Walk};
+use super::record;
+use super::segment::{self, Kind, Step};
 use super::shared::Segment;
 
 /// What was found.
@@ -34,7 +35,7 @@ pub(super) fn recover(dir: &Path, disk: &dyn Disk) -> io::Result<Found> {
     let mut recovery = Recovery { end: 1, ..Recovery::default() };
     let mut segments = BTreeMap::new();
     for (first, roll, path) in segment::list(dir, disk)? {
-        let (kind, _) = Walk::open(&path, disk)?;
+        let (kind, _) = record::open(&path, disk)?;
         if kind == Kind::Foreign {
             tracing::warn!(path = %path.display(), "not a segment of this version; left untouched");
             recovery.foreign.push(path);
@@ -44,7 +45,7 @@ pub(super) fn recover(dir: &Path, disk: &dyn Disk) -> io::Result<Found> {
         segments.insert((first, roll), Segment { path, size });
     }
     for ((first, _), segment) in segments.iter().rev() {
-        let (_, mut walk) = Walk::open(&segment.path, disk)?;
+        let (_, mut walk) = record::open(&segment.path, disk)?;
         let mut found = false;
         loop {
             match walk.next()? {

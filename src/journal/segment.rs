@@ -9,22 +9,22 @@ use bytes::Bytes;
 
 use super::disk::Disk;
 use super::record::{self, FRAME_HEAD, Frame, array};
-use crate::message::Record;
 
-pub(super) const HEADER: usize = 32;
-const MAGIC: &[u8; 8] = b"NADIJRNL";
+pub(crate) const HEADER: usize = 32;
+/// The first bytes of a file tell whose it is.
+pub(crate) type Magic = [u8; 8];
 const VERSION: u16 = 1;
 const ENDING: &str = "seg";
 /// How much is read from a file at once; a larger frame is read whole.
 const CHUNK: usize = 1024 * 1024;
 
 /// The file that begins with sequence number `first`; `roll` tells apart several that begin with the same.
-pub(super) fn path(dir: &Path, first: u64, roll: u32) -> PathBuf {
+pub(crate) fn path(dir: &Path, first: u64, roll: u32) -> PathBuf {
     dir.join(format!("{first:020}-{roll:04}.{ENDING}"))
 }
 
 /// The first sequence number and roll that a segment's name tells; nothing for another file.
-pub(super) fn named(path: &Path) -> Option<(u64, u32)> {
+pub(crate) fn named(path: &Path) -> Option<(u64, u32)> {
     if path.extension()? != ENDING {
         return None;
     }
@@ -33,7 +33,7 @@ pub(super) fn named(path: &Path) -> Option<(u64, u32)> {
 }
 
 /// Segments of a directory in the order they were begun.
-pub(super) fn list(dir: &Path, disk: &dyn Disk) -> io::Result<Vec<(u64, u32, PathBuf)>> {
+pub(crate) fn list(dir: &Path, disk: &dyn Disk) -> io::Result<Vec<(u64, u32, PathBuf)>> {
     let mut found: Vec<_> = disk
         .list(dir)?
         .into_iter()
@@ -44,9 +44,9 @@ pub(super) fn list(dir: &Path, disk: &dyn Disk) -> io::Result<Vec<(u64, u32, Pat
 }
 
 /// The header of a new segment.
-pub(super) fn header(first: u64, created: i64) -> Vec<u8> {
+pub(crate) fn header(magic: Magic, first: u64, created: i64) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER);
-    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&magic);
     out.extend_from_slice(&VERSION.to_le_bytes());
     out.extend_from_slice(&[0; 2]);
     out.extend_from_slice(&first.to_le_bytes());
@@ -58,7 +58,7 @@ pub(super) fn header(first: u64, created: i64) -> Vec<u8> {
 
 /// Whether a file is a segment this version can read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Ours,
     /// Shorter than a header, or with a damaged one: a crash while it was made, or damage.
     Damaged,
@@ -66,11 +66,11 @@ pub(super) enum Kind {
     Foreign,
 }
 
-fn kind(head: &[u8]) -> Kind {
+fn kind(head: &[u8], magic: Magic) -> Kind {
     if head.len() < HEADER {
         return Kind::Damaged;
     }
-    if head.get(..8) != Some(MAGIC.as_slice()) {
+    if head.get(..8) != Some(magic.as_slice()) {
         // A header of zeroes is what a crash leaves on some file systems.
         return if head.iter().all(|byte| *byte == 0) { Kind::Damaged } else { Kind::Foreign };
     }
@@ -86,8 +86,8 @@ fn kind(head: &[u8]) -> Kind {
 
 /// What the next step through a segment found.
 #[derive(Debug)]
-pub(super) enum Step {
-    Record(Record),
+pub(crate) enum Step<T> {
+    Record(T),
     /// Bytes that are no frame; what follows was found again.
     Damage {
         offset: u64,
@@ -101,28 +101,35 @@ pub(super) enum Step {
 
 /// Walks one segment from its start.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(crate) struct Walk<T> {
     file: File,
+    /// What a sound body must be read as; one that cannot is damage.
+    parse: fn(&Bytes) -> Option<T>,
     /// Offset in the file of the first byte of `buffer`.
     offset: u64,
     buffer: Bytes,
     end: u64,
 }
 
-impl Walk {
-    /// Opens a segment; nothing where it is not one of ours.
-    pub(super) fn open(path: &Path, disk: &dyn Disk) -> io::Result<(Kind, Self)> {
+impl<T> Walk<T> {
+    /// Opens a file and tells whether it is one of ours.
+    pub(crate) fn open(
+        path: &Path,
+        magic: Magic,
+        parse: fn(&Bytes) -> Option<T>,
+        disk: &dyn Disk,
+    ) -> io::Result<(Kind, Self)> {
         let file = disk.open(path)?;
         let end = file.metadata()?.len();
-        let mut walk = Self { file, offset: 0, buffer: Bytes::new(), end };
+        let mut walk = Self { file, parse, offset: 0, buffer: Bytes::new(), end };
         walk.fill(HEADER)?;
-        let kind = kind(walk.buffer.get(..HEADER).unwrap_or(&walk.buffer));
+        let kind = kind(walk.buffer.get(..HEADER).unwrap_or(&walk.buffer), magic);
         let past = HEADER.min(walk.buffer.len());
         walk.skip(past);
         Ok((kind, walk))
     }
 
-    pub(super) fn next(&mut self) -> io::Result<Step> {
+    pub(crate) fn next(&mut self) -> io::Result<Step<T>> {
         self.fill(FRAME_HEAD)?;
         if self.buffer.is_empty() {
             return Ok(Step::End { torn: 0 });
@@ -140,15 +147,15 @@ impl Walk {
     }
 
     /// The record at the front, if it is sound; moves past it.
-    fn sound_record(&mut self) -> Option<Record> {
+    fn sound_record(&mut self) -> Option<T> {
         let Frame::Sound(body) = record::look(&self.buffer) else { return None };
-        let record = record::read(&body)?;
+        let record = (self.parse)(&body)?;
         self.skip(FRAME_HEAD + body.len());
         Some(record)
     }
 
     /// Seeks, byte by byte, the next place where a sound frame stands; without one, the rest is a torn tail.
-    fn resynchronise(&mut self) -> io::Result<Step> {
+    fn resynchronise(&mut self) -> io::Result<Step<T>> {
         let start = self.offset;
         let rest = self.end.saturating_sub(start);
         loop {
@@ -165,7 +172,7 @@ impl Walk {
             }
             self.fill(FRAME_HEAD.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)))?;
             if let Frame::Sound(body) = record::look(&self.buffer)
-                && record::read(&body).is_some()
+                && (self.parse)(&body).is_some()
             {
                 return Ok(Step::Damage { offset: start, bytes: self.offset - start });
             }

@@ -181,7 +181,7 @@ impl Writer {
         let roll = roll.unwrap_or(0);
         let path = segment::path(dir, first, roll);
         let mut file = disk.create(&path)?;
-        let header = segment::header(first, self.times.last());
+        let header = segment::header(record::MAGIC, first, self.times.last());
         file.append(&header)?;
         file.sync()?;
         disk.sync_dir(dir)?;
