@@ -18,3 +18,7 @@ pub mod quality;
 pub mod secret;
 pub mod settings;
 pub mod status;
+
+// Edges.
+pub mod mqtt;
+pub mod source;
