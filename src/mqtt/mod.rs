@@ -44,9 +44,13 @@ pub struct Options {
 /// What happened on the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    Connected { session_present: bool },
+    Connected {
+        session_present: bool,
+    },
     /// The filters the broker refused; none means subscribed to all.
-    Subscribed { refused: Vec<String> },
+    Subscribed {
+        refused: Vec<String>,
+    },
     Publish(Publish),
     /// The PUBACK with this packet identifier was written.
     AckSent(u16),
@@ -187,9 +191,9 @@ impl Connection {
                 .map_err(|error| error.to_string()),
             Client::V3(client, _) => client
                 .try_subscribe_many(
-                    self.filters.iter().map(|path| {
-                        three::SubscribeFilter::new(path.clone(), three::QoS::AtLeastOnce)
-                    }),
+                    self.filters
+                        .iter()
+                        .map(|path| three::SubscribeFilter::new(path.clone(), three::QoS::AtLeastOnce)),
                 )
                 .map_err(|error| error.to_string()),
         }
@@ -241,7 +245,9 @@ fn from_v5(event: v5::Event) -> Event {
             Event::Connected { session_present: ack.session_present }
         }
         v5::Event::Incoming(five::Packet::SubAck(ack)) => Event::Subscribed {
-            refused: places(ack.return_codes.iter().map(|code| matches!(code, five::SubscribeReasonCode::Success(_)))),
+            refused: places(
+                ack.return_codes.iter().map(|code| matches!(code, five::SubscribeReasonCode::Success(_))),
+            ),
         },
         v5::Event::Incoming(five::Packet::Publish(publish)) => Event::Publish(Publish {
             topic: publish.topic,
@@ -265,7 +271,9 @@ fn from_v3(event: three::Event) -> Event {
             Event::Connected { session_present: ack.session_present }
         }
         three::Event::Incoming(three::Packet::SubAck(ack)) => Event::Subscribed {
-            refused: places(ack.return_codes.iter().map(|code| matches!(code, three::SubscribeReasonCode::Success(_)))),
+            refused: places(
+                ack.return_codes.iter().map(|code| matches!(code, three::SubscribeReasonCode::Success(_))),
+            ),
         },
         three::Event::Incoming(three::Packet::Publish(publish)) => Event::Publish(Publish {
             topic: Bytes::from(publish.topic),

@@ -1,3 +1,6 @@
-//! What the source knows without the journal: which arriving message the broker has sent before.
+//! What the source knows without the journal: its configuration, and which message the broker sent before.
 
+mod config;
 pub mod redelivery;
+
+pub use config::Config;
