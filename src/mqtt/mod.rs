@@ -294,3 +294,6 @@ fn from_v3(event: three::Event) -> Event {
 fn places(granted: impl Iterator<Item = bool>) -> Vec<String> {
     granted.enumerate().filter(|(_, granted)| !granted).map(|(place, _)| place.to_string()).collect()
 }
+
+#[cfg(test)]
+mod tests;

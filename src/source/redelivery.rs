@@ -90,6 +90,13 @@ impl Redelivery {
         self.pinged.clear();
     }
 
+    /// The broker began a new session: it forgot the old one and sends nothing of it again.
+    pub fn new_session(&mut self) {
+        self.disconnected();
+        self.by_id.clear();
+        self.by_seq.clear();
+    }
+
     /// All records below this sequence number are known; `end` is the next number the journal will give.
     pub fn known_floor(&mut self, end: u64) -> u64 {
         let lowest = self.by_seq.first_key_value().map_or(end, |(seq, _)| *seq);
@@ -155,6 +162,14 @@ mod tests {
         table.ping_answered();
         assert_eq!(table.known_floor(3), 2, "an answer cannot come from a dead connection");
         assert_eq!(table.arrived(1, 2, true, b"t", b"0"), Some(2));
+    }
+
+    #[test]
+    fn a_new_session_leaves_nothing_in_doubt() {
+        let mut table = Redelivery::new(1, [record(1, 1)]);
+        table.new_session();
+        assert_eq!(table.arrived(2, 1, true, b"t", b"0"), None);
+        assert_eq!(table.known_floor(2), 2);
     }
 
     #[test]
