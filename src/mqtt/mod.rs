@@ -3,6 +3,8 @@
 //! PUBACKs wait in our own queue and enter the client's request channel as far as it has room, before each
 //! poll. A full channel is emptied by that very poll, so nothing is dropped and nothing waits for itself.
 
+pub mod publish;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 

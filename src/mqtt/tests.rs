@@ -107,3 +107,22 @@ async fn a_broken_link_brings_the_publish_again_in_mqtt_5() {
 async fn a_broken_link_brings_the_publish_again_in_mqtt_3_1_1() {
     a_broken_link(Version::V3).await;
 }
+
+#[tokio::test]
+async fn each_puback_names_its_publish() {
+    let broker = mosquitto();
+    let mut publisher = publish::Publisher::new(&options(Version::V3, broker.1), 20);
+    let (mut next, mut acknowledged) = (0_u64, Vec::new());
+    let work = async {
+        while acknowledged.len() < 500 {
+            while next < 500 && publisher.try_publish(next, "t/1", vec![b'0'], false) {
+                next += 1;
+            }
+            acknowledged.extend(publisher.poll().await.unwrap());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), work).await.unwrap();
+    acknowledged.sort_unstable();
+    assert!(acknowledged.iter().copied().eq(0..500));
+    assert_eq!(publisher.outstanding(), 0);
+}
