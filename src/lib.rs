@@ -31,6 +31,8 @@ pub mod journal;
 
 // Edges.
 pub mod http;
+pub mod mqtt;
+pub mod source;
 
 // Wiring.
 pub mod cli;
