@@ -28,6 +28,7 @@ pub mod line_protocol;
 
 // Storage: knows bytes.
 pub mod journal;
+pub mod quarantine;
 
 // Edges.
 pub mod http;
