@@ -71,3 +71,16 @@ fn a_server_ends_with_its_owner() {
     drop(broker);
     assert!(!accepts(address));
 }
+
+#[test]
+fn a_server_ends_even_when_its_test_panics() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let ended = std::thread::spawn(move || {
+        let broker = Mosquitto::start("");
+        tell.send(broker.address()).expect("a listener");
+        panic!("on purpose, to see the broker go");
+    })
+    .join();
+    assert!(ended.is_err());
+    assert!(!accepts(told.recv().expect("an address")));
+}
