@@ -17,10 +17,13 @@ pub mod message;
 pub mod outcome;
 pub mod point;
 pub mod quality;
+pub mod quantity;
+pub mod reading;
 pub mod secret;
 pub mod settings;
 pub mod status;
 pub mod topic;
+pub mod unit;
 
 // Pure stages: no I/O, time is an argument.
 pub mod check;

@@ -127,8 +127,8 @@ pub fn replace(
 
 #[cfg(test)]
 mod tests {
-    use super::super::disk::{RealDisk, TestDisk};
     use super::*;
+    use crate::journal::disk::{RealDisk, TestDisk};
 
     fn cursor(position: u64) -> Cursor {
         let progress =

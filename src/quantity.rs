@@ -1,0 +1,80 @@
+//! A quantity: what is measured, in which unit it is stored, and which values are impossible or suspect.
+
+use std::sync::Arc;
+
+use crate::unit::Unit;
+
+/// One quantity of the catalogue. A published one never changes its unit or meaning.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantity {
+    /// The stored field, with its unit as suffix: `air_temperature_c`.
+    pub name: Arc<str>,
+    /// The field of its quality flag.
+    pub qc_name: Arc<str>,
+    /// The field of a value that cannot be.
+    pub failed_name: Arc<str>,
+    pub unit: Unit,
+    /// Values outside cannot be.
+    pub impossible: Option<(f64, f64)>,
+    /// Values outside are doubtful here.
+    pub suspect: Option<(f64, f64)>,
+}
+
+/// Field suffixes and the unit each stands for: a closed list.
+pub const SUFFIXES: &[(&str, &str)] = &[
+    ("_c", "Cel"),
+    ("_pct", "%"),
+    ("_hpa", "hPa"),
+    ("_ugm3", "ug/m3"),
+    ("_ppm", "ppm"),
+    ("_ms", "m/s"),
+    ("_deg", "deg"),
+    ("_mm", "mm"),
+    ("_mmh", "mm/h"),
+    ("_m", "m"),
+    ("_dba", "dB"),
+    ("_v", "V"),
+    ("_a", "A"),
+    ("_w", "W"),
+    ("_kwh", "kWh"),
+    ("_lx", "lx"),
+    ("_wm2", "W/m2"),
+    ("_kmh", "km/h"),
+    ("_dbm", "dBm"),
+    ("_snr_db", "dB{snr}"),
+    ("_s", "s"),
+    ("_count", "count"),
+    ("_state", "count"),
+    ("_index", "count"),
+    ("_level", "count"),
+    ("_factor", "count"),
+];
+
+impl Quantity {
+    /// Nothing where the name has no suffix of the closed list.
+    pub fn new(name: &str, impossible: Option<(f64, f64)>, suspect: Option<(f64, f64)>) -> Option<Self> {
+        let suffix = SUFFIXES.iter().filter(|(suffix, _)| name.ends_with(suffix));
+        let (_, unit) = suffix.max_by_key(|(suffix, _)| suffix.len())?;
+        Some(Self {
+            name: name.into(),
+            qc_name: format!("{name}_qc").into(),
+            failed_name: format!("{name}_failed").into(),
+            unit: Unit::parse(unit)?,
+            impossible,
+            suspect,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_suffix_tells_the_unit_and_each_suffix_has_one() {
+        assert_eq!(Quantity::new("air_temperature_c", None, None).unwrap().unit.name(), "Cel");
+        assert_eq!(Quantity::new("rain_rate_mmh", None, None).unwrap().unit.name(), "mm/h");
+        assert!(Quantity::new("temperature", None, None).is_none());
+        assert!(SUFFIXES.iter().all(|(_, unit)| Unit::parse(unit).is_some()));
+    }
+}
