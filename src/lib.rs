@@ -26,6 +26,7 @@ pub mod topic;
 pub mod unit;
 
 // Pure stages: no I/O, time is an argument.
+pub mod catalogue;
 pub mod check;
 pub mod line_protocol;
 

@@ -41,7 +41,7 @@ pub const SUFFIXES: &[(&str, &str)] = &[
     ("_wm2", "W/m2"),
     ("_kmh", "km/h"),
     ("_dbm", "dBm"),
-    ("_snr_db", "dB{snr}"),
+    ("_db", "dB{snr}"),
     ("_s", "s"),
     ("_count", "count"),
     ("_state", "count"),
