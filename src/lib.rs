@@ -35,6 +35,7 @@ pub mod http;
 // Wiring.
 pub mod cli;
 pub mod config;
+pub mod simulate;
 
 #[cfg(test)]
 mod testing;
