@@ -28,9 +28,12 @@ pub mod line_protocol;
 
 // Storage: knows bytes.
 pub mod journal;
+pub mod quarantine;
 
 // Edges.
 pub mod http;
+pub mod mqtt;
+pub mod source;
 
 // Wiring.
 pub mod cli;

@@ -214,21 +214,19 @@ impl Journal {
 
     /// Waits for room and for the sync.
     pub async fn append(&self, mut message: Message) -> Result<Durable, JournalError> {
-        let mut end = self.shared.end.subscribe();
         loop {
-            end.mark_unchanged();
             message = match self.try_append(message) {
                 Ok(pending) => return pending.await,
                 Err(back) => back,
             };
-            // A full queue moves when the writer commits; its end cannot stay for ever while it does.
-            if tokio::time::timeout(Duration::from_millis(50), end.changed())
-                .await
-                .is_ok_and(|end| end.is_err())
-            {
-                return Err(JournalError::Closed);
-            }
+            self.has_place().await;
         }
+    }
+
+    /// Returns when the queue to the writer may have a place: after its next commit, or after a moment.
+    pub async fn has_place(&self) {
+        let mut end = self.shared.end.subscribe();
+        let _ = tokio::time::timeout(Duration::from_millis(20), end.changed()).await;
     }
 
     /// The next sequence number to be given: everything below is on disk.

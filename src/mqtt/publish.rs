@@ -1,0 +1,71 @@
+//! A publishing client that says exactly which publishes the broker acknowledged.
+
+use std::collections::HashMap;
+
+use rumqttc::{self as three, Event as Happened, Outgoing, Packet};
+
+use super::Options;
+
+/// Why a connection ended. What has no acknowledgement by then may or may not have arrived.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection to the broker ended: {0}")]
+pub struct PublishError(String);
+
+/// One connection over MQTT 3.1.1 with a clean session; to connect again, make another.
+pub struct Publisher {
+    client: three::AsyncClient,
+    events: three::EventLoop,
+    /// Tickets handed in and not yet written, in order.
+    queued: std::collections::VecDeque<u64>,
+    waiting: HashMap<u16, u64>,
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publisher").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+    }
+}
+
+impl Publisher {
+    /// `window` publishes at most are without an acknowledgement.
+    pub fn new(options: &Options, window: u16) -> Self {
+        let mut mqtt = three::MqttOptions::new(&options.client_id, &options.host, options.port);
+        mqtt.set_keep_alive(options.keep_alive);
+        mqtt.set_inflight(window.max(1));
+        let max = usize::try_from(options.max_packet).unwrap_or(usize::MAX);
+        mqtt.set_max_packet_size(max, max);
+        if let Some((user, password)) = &options.login {
+            mqtt.set_credentials(user, password.reveal());
+        }
+        let (client, events) = three::AsyncClient::new(mqtt, usize::from(window.max(1)));
+        Self { client, events, queued: std::collections::VecDeque::new(), waiting: HashMap::new() }
+    }
+
+    /// Hands in a QoS 1 publish under the caller's ticket; false where there is no room: poll first.
+    pub fn try_publish(&mut self, ticket: u64, topic: &str, payload: Vec<u8>, retain: bool) -> bool {
+        let taken = self.client.try_publish(topic, three::QoS::AtLeastOnce, retain, payload).is_ok();
+        if taken {
+            self.queued.push_back(ticket);
+        }
+        taken
+    }
+
+    /// Publishes handed in and not acknowledged.
+    pub fn outstanding(&self) -> usize {
+        self.queued.len().saturating_add(self.waiting.len())
+    }
+
+    /// Moves the connection on; gives the ticket of a publish whose PUBACK came.
+    pub async fn poll(&mut self) -> Result<Option<u64>, PublishError> {
+        match self.events.poll().await.map_err(|error| PublishError(error.to_string()))? {
+            Happened::Outgoing(Outgoing::Publish(id)) => {
+                if let Some(ticket) = self.queued.pop_front() {
+                    self.waiting.insert(id, ticket);
+                }
+                Ok(None)
+            }
+            Happened::Incoming(Packet::PubAck(ack)) => Ok(self.waiting.remove(&ack.pkid)),
+            _ => Ok(None),
+        }
+    }
+}

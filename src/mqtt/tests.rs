@@ -1,0 +1,131 @@
+//! The adaptor against a real Mosquitto: publishes larger than 10 KB, PUBACKs, and a link that dies.
+
+use std::io::Write;
+use std::process::{Child, Command};
+
+use super::*;
+
+struct Mosquitto(Child, u16);
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn mosquitto() -> Mosquitto {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mosquitto.conf");
+    let mut file = std::fs::File::create(&path).unwrap();
+    writeln!(file, "listener {port} 127.0.0.1\nallow_anonymous true").unwrap();
+    let child = Command::new("/usr/sbin/mosquitto").arg("-c").arg(&path).spawn().unwrap();
+    until_up(port);
+    Mosquitto(child, port)
+}
+
+/// The configuration is read by the time the port answers, so its directory may go.
+fn until_up(port: u16) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(std::time::Instant::now() < deadline, "mosquitto does not answer");
+        std::thread::yield_now();
+    }
+}
+
+fn options(version: Version, port: u16) -> Options {
+    Options {
+        version,
+        host: "127.0.0.1".to_owned(),
+        port,
+        client_id: "reader".to_owned(),
+        login: None,
+        keep_alive: Duration::from_secs(5),
+        session_expiry: Duration::from_secs(600),
+        receive_maximum: 20,
+        max_packet: 1_048_576,
+        filters: vec!["t/#".to_owned()],
+    }
+}
+
+/// Polls until `wanted` picks an event; a broker that is still starting is tried again.
+async fn until<T>(link: &mut Connection, mut wanted: impl FnMut(&mut Connection, Event) -> Option<T>) -> T {
+    let search = async {
+        loop {
+            let event = link.poll().await;
+            if let Some(found) = wanted(link, event) {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), search).await.unwrap()
+}
+
+async fn a_broken_link(version: Version) {
+    let broker = mosquitto();
+    let (mut link, acknowledger) = Connection::new(&options(version, broker.1));
+    let refused = until(&mut link, |_, event| match event {
+        Event::Subscribed { refused } => Some(refused),
+        _ => None,
+    })
+    .await;
+    assert!(refused.is_empty());
+    let large = "x".repeat(50_000);
+    let sent = Command::new("mosquitto_pub")
+        .args(["-p", &broker.1.to_string(), "-q", "1", "-t", "t/1", "-m", &large])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    let publish = |_: &mut Connection, event| match event {
+        Event::Publish(publish) => Some(publish),
+        _ => None,
+    };
+    let first = until(&mut link, publish).await;
+    assert_eq!((first.payload.len(), first.dup), (50_000, false));
+    link.disconnect();
+    let proof = crate::testing::durable().await;
+    assert!(
+        !acknowledger.acknowledge(first.receipt, proof),
+        "a receipt of a dead connection acknowledges nothing"
+    );
+    let again = until(&mut link, publish).await;
+    assert!(again.dup && again.packet_id == first.packet_id && again.payload == first.payload);
+    assert!(acknowledger.acknowledge(again.receipt, crate::testing::durable().await));
+    let id = until(&mut link, |_, event| match event {
+        Event::AckSent(id) => Some(id),
+        _ => None,
+    })
+    .await;
+    assert_eq!(id, again.packet_id);
+}
+
+#[tokio::test]
+async fn a_broken_link_brings_the_publish_again_in_mqtt_5() {
+    a_broken_link(Version::V5).await;
+}
+
+#[tokio::test]
+async fn a_broken_link_brings_the_publish_again_in_mqtt_3_1_1() {
+    a_broken_link(Version::V3).await;
+}
+
+#[tokio::test]
+async fn each_puback_names_its_publish() {
+    let broker = mosquitto();
+    let mut publisher = publish::Publisher::new(&options(Version::V3, broker.1), 20);
+    let (mut next, mut acknowledged) = (0_u64, Vec::new());
+    let work = async {
+        while acknowledged.len() < 500 {
+            while next < 500 && publisher.try_publish(next, "t/1", vec![b'0'], false) {
+                next += 1;
+            }
+            acknowledged.extend(publisher.poll().await.unwrap());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), work).await.unwrap();
+    acknowledged.sort_unstable();
+    assert!(acknowledged.iter().copied().eq(0..500));
+    assert_eq!(publisher.outstanding(), 0);
+}

@@ -1,0 +1,180 @@
+//! Tells a broker's redelivery from an honest repeat: the records whose PUBACK is not known to have arrived.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use bytes::Bytes;
+
+/// A journaled QoS 1 message that the broker may send again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InDoubt {
+    pub seq: u64,
+    pub session: u32,
+    pub packet_id: u16,
+    pub topic: Bytes,
+    pub payload: Bytes,
+}
+
+/// Records in doubt, by packet identifier, and the position below which all are known.
+#[derive(Debug)]
+pub struct Redelivery {
+    by_id: HashMap<u16, InDoubt>,
+    /// Sequence number to packet identifier: its first key is the oldest record in doubt.
+    by_seq: BTreeMap<u64, u16>,
+    /// Records whose PUBACK was written since the last PINGREQ.
+    written: Vec<u64>,
+    /// One list per PINGREQ that waits for its PINGRESP, in order.
+    pinged: VecDeque<Vec<u64>>,
+    floor: u64,
+}
+
+impl Redelivery {
+    /// Starts from the saved floor with the journal's records at or above it, oldest first.
+    pub fn new(floor: u64, in_doubt: impl IntoIterator<Item = InDoubt>) -> Self {
+        let mut table = Self {
+            by_id: HashMap::new(),
+            by_seq: BTreeMap::new(),
+            written: Vec::new(),
+            pinged: VecDeque::new(),
+            floor,
+        };
+        for record in in_doubt {
+            table.journaled(record);
+        }
+        table
+    }
+
+    /// The record that an arriving QoS 1 publish repeats, if it is one. An identifier that comes back
+    /// without DUP means the broker has our PUBACK for its former use.
+    pub fn arrived(&mut self, session: u32, id: u16, dup: bool, topic: &[u8], payload: &[u8]) -> Option<u64> {
+        let held = self.by_id.get(&id)?;
+        if !dup {
+            let seq = held.seq;
+            self.settle(seq);
+            return None;
+        }
+        let same = held.session == session && held.topic == topic && held.payload == payload;
+        same.then_some(held.seq)
+    }
+
+    /// A message is on disk and its PUBACK may now be sent. A redelivery is not entered again: the record
+    /// it repeats stays in doubt under its own number.
+    pub fn journaled(&mut self, record: InDoubt) {
+        if let Some(former) = self.by_id.get(&record.packet_id) {
+            let former = former.seq;
+            self.settle(former);
+        }
+        self.by_seq.insert(record.seq, record.packet_id);
+        self.by_id.insert(record.packet_id, record);
+    }
+
+    /// The PUBACK for this record was written to the connection.
+    pub fn acknowledged(&mut self, seq: u64) {
+        self.written.push(seq);
+    }
+
+    /// A PINGREQ was written: its answer proves that every PUBACK before it arrived.
+    pub fn ping_sent(&mut self) {
+        self.pinged.push_back(std::mem::take(&mut self.written));
+    }
+
+    /// The oldest PINGREQ was answered.
+    pub fn ping_answered(&mut self) {
+        for seq in self.pinged.pop_front().unwrap_or_default() {
+            self.settle(seq);
+        }
+    }
+
+    /// The connection is gone: PUBACKs written on it may never have arrived.
+    pub fn disconnected(&mut self) {
+        self.written.clear();
+        self.pinged.clear();
+    }
+
+    /// The broker began a new session: it forgot the old one and sends nothing of it again.
+    pub fn new_session(&mut self) {
+        self.disconnected();
+        self.by_id.clear();
+        self.by_seq.clear();
+    }
+
+    /// All records below this sequence number are known; `end` is the next number the journal will give.
+    pub fn known_floor(&mut self, end: u64) -> u64 {
+        let lowest = self.by_seq.first_key_value().map_or(end, |(seq, _)| *seq);
+        self.floor = self.floor.max(lowest);
+        self.floor
+    }
+
+    fn settle(&mut self, seq: u64) {
+        if let Some(id) = self.by_seq.remove(&seq) {
+            self.by_id.remove(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(seq: u64, packet_id: u16) -> InDoubt {
+        InDoubt {
+            seq,
+            session: 1,
+            packet_id,
+            topic: Bytes::from_static(b"t"),
+            payload: Bytes::from_static(b"0"),
+        }
+    }
+
+    #[test]
+    fn a_true_redelivery_is_recognised_and_only_when_everything_agrees() {
+        let mut table = Redelivery::new(1, [record(1, 7)]);
+        assert_eq!(table.arrived(1, 7, true, b"t", b"0"), Some(1));
+        assert_eq!(table.arrived(2, 7, true, b"t", b"0"), None, "another session");
+        assert_eq!(table.arrived(1, 8, true, b"t", b"0"), None, "another identifier");
+        assert_eq!(table.arrived(1, 7, true, b"u", b"0"), None, "another topic");
+        assert_eq!(table.arrived(1, 7, true, b"t", b"1"), None, "another payload");
+        assert_eq!(table.arrived(1, 7, true, b"t", b"0"), Some(1), "still in doubt");
+    }
+
+    #[test]
+    fn an_identifier_reused_without_dup_proves_the_former_puback() {
+        let mut table = Redelivery::new(1, []);
+        for seq in 1..=1_000 {
+            assert_eq!(table.arrived(1, 1, false, b"t", b"0"), None, "equal bytes are kept");
+            table.journaled(record(seq, 1));
+        }
+        assert_eq!(table.known_floor(1_001), 1_000);
+    }
+
+    #[test]
+    fn only_a_ping_sent_after_the_puback_and_answered_proves_it() {
+        let mut table = Redelivery::new(1, [record(1, 1), record(2, 2)]);
+        table.ping_sent();
+        table.acknowledged(1);
+        table.ping_answered();
+        assert_eq!(table.known_floor(3), 1);
+        table.ping_sent();
+        table.acknowledged(2);
+        table.ping_answered();
+        assert_eq!(table.known_floor(3), 2);
+        table.ping_sent();
+        table.disconnected();
+        table.ping_answered();
+        assert_eq!(table.known_floor(3), 2, "an answer cannot come from a dead connection");
+        assert_eq!(table.arrived(1, 2, true, b"t", b"0"), Some(2));
+    }
+
+    #[test]
+    fn a_new_session_leaves_nothing_in_doubt() {
+        let mut table = Redelivery::new(1, [record(1, 1)]);
+        table.new_session();
+        assert_eq!(table.arrived(2, 1, true, b"t", b"0"), None);
+        assert_eq!(table.known_floor(2), 2);
+    }
+
+    #[test]
+    fn the_floor_never_falls() {
+        let mut table = Redelivery::new(9, [record(4, 1)]);
+        assert_eq!(table.known_floor(20), 9);
+    }
+}
