@@ -1,6 +1,7 @@
 //! The publisher's log: what was sent, what a broker acknowledged, and what must have become of it.
 
 use super::{Expectation, Publish};
+use crate::outcome::{Outcome, Outcomes};
 
 /// One publish on record.
 #[derive(Debug)]
@@ -53,6 +54,20 @@ impl Log {
     /// Publishes sent and not acknowledged.
     pub fn open(&self) -> usize {
         self.entries.iter().filter(|entry| !entry.acknowledged).count()
+    }
+
+    /// How the account must count the acknowledged publishes, each sent once.
+    pub fn outcomes(&self) -> Outcomes {
+        let mut outcomes = Outcomes::default();
+        for entry in self.entries.iter().filter(|entry| entry.acknowledged) {
+            outcomes.count(match entry.expectation {
+                Expectation::Points { rest: None, .. } => Outcome::Stored,
+                Expectation::Points { rest: Some(reason), .. } => Outcome::PartlyStored(reason),
+                Expectation::Quarantined(reason) => Outcome::Quarantined(reason),
+                Expectation::Discarded(reason) => Outcome::Discarded(reason),
+            });
+        }
+        outcomes
     }
 
     /// Publishes on record.

@@ -13,6 +13,7 @@ mod misbehave;
 mod noise;
 pub mod oracle;
 mod parking;
+pub mod publisher;
 pub mod river;
 mod waste;
 mod weather;

@@ -100,7 +100,7 @@ impl Allowed {
     }
 }
 
-/// Measurement, device, and whether the registry is expected to lack it does not matter: the id says it.
+/// Measurement and device.
 type Series = (String, String);
 
 /// What may be in the store for one measurement of one device.
@@ -327,6 +327,12 @@ mod tests {
         assert!(verdict.agrees(), "{verdict}");
         assert_eq!(verdict.expected, verdict.found);
         assert!(verdict.expected > 5_000 && log.open() == 0);
+        let outcomes = log.outcomes();
+        assert_eq!(outcomes.total(), 1_500);
+        for reason in [Reason::Malformed, Reason::NotFinite, Reason::NoRoute] {
+            assert!(outcomes.quarantined.contains_key(&reason), "{reason}");
+        }
+        assert!(outcomes.partly_stored > 0 && outcomes.discarded.contains_key(&Reason::Empty));
     }
 
     #[test]
