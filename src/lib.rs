@@ -31,8 +31,10 @@ pub mod journal;
 pub mod quarantine;
 
 // Edges.
+pub mod batch;
 pub mod http;
 pub mod mqtt;
+pub mod sink;
 pub mod source;
 
 // Wiring.

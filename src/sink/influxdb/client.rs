@@ -1,0 +1,84 @@
+//! The client: one request to the write endpoint of InfluxDB 1.x or 2.x, and its bounded answer.
+
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use std::io::Write as _;
+use url::Url;
+
+use super::super::config::{Influx, Login};
+
+/// No more of an answer is read.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// A database to write to.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    url: Url,
+    login: Login,
+    gzip: bool,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<String>,
+    pub(super) body: String,
+}
+
+impl Client {
+    pub(super) fn new(config: &Influx) -> Result<Self, reqwest::Error> {
+        // A second installation by another client of the process is harmless.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(config.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("nadikota/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, url: config.write_url(), login: config.login.clone(), gzip: config.gzip })
+    }
+
+    /// Sends lines once. An error is a connection that failed or took too long.
+    pub(super) async fn write(&self, lines: &[u8]) -> Result<Answer, String> {
+        let mut request = self.http.post(self.url.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8");
+        request = match &self.login {
+            Login::None => request,
+            Login::Token(token) => request.header("Authorization", format!("Token {}", token.reveal())),
+            Login::Password { user, password } => request.basic_auth(user, Some(password.reveal())),
+        };
+        let body = if self.gzip {
+            request = request.header(CONTENT_ENCODING, "gzip");
+            let mut gzip = GzEncoder::new(Vec::with_capacity(lines.len() / 4), Compression::fast());
+            gzip.write_all(lines).and_then(|()| gzip.finish()).map_err(|error| error.to_string())?
+        } else {
+            lines.to_vec()
+        };
+        let mut response = request.body(body).send().await.map_err(|error| told(&error))?;
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+        let mut body = Vec::new();
+        while body.len() < MAX_ANSWER {
+            match response.chunk().await.map_err(|error| told(&error))? {
+                Some(chunk) => body.extend_from_slice(&chunk),
+                None => break,
+            }
+        }
+        body.truncate(MAX_ANSWER);
+        Ok(Answer { status, retry_after, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+}
+
+/// The innermost cause says what happened; the URL in the outer ones may hold a password.
+fn told(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    if error.is_timeout() { "no answer in time".to_owned() } else { cause.to_string() }
+}

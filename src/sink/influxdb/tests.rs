@@ -1,0 +1,201 @@
+//! The writer against a scripted server that answers as InfluxDB 1.x and 2.x do.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use url::Url;
+
+use super::*;
+use crate::clock::Clock;
+use crate::sink::{Login, Place};
+use crate::status::{Board, State};
+
+type Script = dyn Fn(usize, &str) -> String + Send + Sync;
+
+/// Answers each request by `script`, given its number and its lines; returns the address and a count of requests.
+async fn server(script: Arc<Script>) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, Arc::clone(&script), Arc::clone(&counted)));
+        }
+    });
+    (format!("http://{address}"), count)
+}
+
+async fn serve(mut stream: TcpStream, script: Arc<Script>, count: Arc<AtomicUsize>) {
+    let mut buffer = Vec::new();
+    loop {
+        let Some(head) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
+            if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
+                return;
+            }
+            continue;
+        };
+        let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
+        let length = text.split("content-length: ").nth(1).unwrap().lines().next().unwrap();
+        let whole = head + 4 + length.trim().parse::<usize>().unwrap();
+        while buffer.len() < whole {
+            if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let body = String::from_utf8(buffer[head + 4..whole].to_vec()).unwrap();
+        buffer.drain(..whole);
+        let answer = script(count.fetch_add(1, Ordering::SeqCst), &body);
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn answer(status: u16, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+fn stored() -> String {
+    "HTTP/1.1 204 No Content\r\n\r\n".to_owned()
+}
+
+/// The answer of 1.x and 2.x to a field type conflict: the rest is stored, the lines are counted, not named.
+fn partial(status: u16, body: &str) -> String {
+    let bad = body.lines().filter(|line| line.contains("bad")).count();
+    if bad == 0 {
+        return stored();
+    }
+    let why =
+        format!("partial write: field type conflict: input field \\\"v\\\" is type float dropped={bad}");
+    answer(status, "", &format!("{{\"error\":\"{why}\"}}"))
+}
+
+fn batch(lines: usize, bad: &[usize]) -> Batch {
+    let mut batch = Batch::default();
+    for line in 0..lines {
+        let name = if bad.contains(&line) { "bad" } else { "good" };
+        batch.text.extend_from_slice(format!("{name},device=d{line} v=1 {line}\n").as_bytes());
+        batch.ends.push(batch.text.len());
+    }
+    batch
+}
+
+fn writer(url: &str) -> (Writer, Board) {
+    let board = Board::new(Clock::System);
+    let config = Influx {
+        url: Url::parse(url).unwrap(),
+        place: Place::V1 { database: "city".to_owned(), retention_policy: None },
+        login: Login::None,
+        gzip: false,
+        timeout: Duration::from_millis(500),
+    };
+    (Writer::new(&config, board.part("database")).unwrap(), board)
+}
+
+async fn refused(writer: &Writer, batch: &Batch) -> Vec<usize> {
+    let verdicts = writer.deliver(batch, &CancellationToken::new()).await.unwrap();
+    assert_eq!(verdicts.len(), batch.len());
+    let refused = |(line, verdict)| matches!(verdict, LineVerdict::Refused(_)).then_some(line);
+    verdicts.into_iter().enumerate().filter_map(refused).collect()
+}
+
+#[tokio::test]
+async fn bad_lines_that_are_only_counted_are_found_by_halving_in_the_stated_number_of_requests() {
+    for (bad, bound) in [
+        (vec![], 1),
+        (vec![1234], 1 + 2 * 14),
+        (vec![5, 6, 700, 701, 702, 2500, 3000, 4000, 4998, 4999], 221),
+    ] {
+        for status in [400, 422] {
+            let (url, count) = server(Arc::new(move |_, body| partial(status, body))).await;
+            let (writer, _) = writer(&url);
+            assert_eq!(refused(&writer, &batch(5000, &bad)).await, bad);
+            let requests = count.load(Ordering::SeqCst);
+            assert!(requests <= bound, "{} bad lines took {requests} requests", bad.len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_bad_lines_take_one_request_where_the_answer_counts_them() {
+    let (url, count) = server(Arc::new(|_, body| partial(400, body))).await;
+    let all: Vec<_> = (0..5000).collect();
+    assert_eq!(refused(&writer(&url).0, &batch(5000, &all)).await, all);
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_line_that_the_answer_names_takes_two_requests() {
+    let script = |_, body: &str| match body.lines().find(|line| line.contains("bad")) {
+        Some(line) => answer(400, "", &format!("{{\"error\":\"unable to parse '{line}': invalid number\"}}")),
+        None => stored(),
+    };
+    let (url, count) = server(Arc::new(script)).await;
+    assert_eq!(refused(&writer(&url).0, &batch(5000, &[77])).await, [77]);
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_too_large_is_split_and_one_line_that_is_too_large_refused() {
+    let script = |_, body: &str| {
+        if body.len() > 30_000 || body.contains("bad") { answer(413, "", "") } else { stored() }
+    };
+    let (url, _) = server(Arc::new(script)).await;
+    let verdicts = writer(&url).0.deliver(&batch(3000, &[9]), &CancellationToken::new()).await.unwrap();
+    for (line, verdict) in verdicts.iter().enumerate() {
+        match verdict {
+            LineVerdict::Stored => assert_ne!(line, 9),
+            LineVerdict::Refused(why) => assert_eq!((line, why.reason), (9, Reason::LineTooLarge)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_not_about_a_line_holds_and_quarantines_nothing() {
+    let script = |number, _: &str| {
+        if number < 3 { answer(400, "", "{\"error\":\"gzip: invalid header\"}") } else { stored() }
+    };
+    let (url, count) = server(Arc::new(script)).await;
+    let (writer, board) = writer(&url);
+    let degraded = async {
+        crate::testing::until("the part says why", || {
+            board.parts().get("database").filter(|part| part.reason.contains("gzip")).cloned()
+        })
+        .await
+    };
+    let (refused, degraded) = tokio::join!(async { refused(&writer, &batch(10, &[])).await }, degraded);
+    assert!(refused.is_empty());
+    assert_eq!((degraded.state, count.load(Ordering::SeqCst)), (State::Degraded, 4));
+    assert_eq!(board.parts()["database"].state, State::Ok);
+}
+
+#[tokio::test]
+async fn trouble_is_waited_out_and_each_line_arrives() {
+    let script = |number, body: &str| match number {
+        0 => answer(503, "Retry-After: 0\r\n", ""),
+        1 => answer(500, "", "{\"error\":\"timeout\"}"),
+        // The connection ends in the middle of the answer.
+        2 => "HTTP/1.1 400 X\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{\"err".to_owned(),
+        3 => answer(429, "Retry-After: Tue, 24 Nov 2020 10:00:00 GMT\r\n", ""),
+        _ => partial(400, body),
+    };
+    let (url, _) = server(Arc::new(script)).await;
+    assert_eq!(refused(&writer(&url).0, &batch(10, &[3])).await, [3]);
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_waiting_at_once() {
+    let (url, count) = server(Arc::new(|_, _: &str| answer(503, "Retry-After: 100\r\n", ""))).await;
+    let (writer, _) = writer(&url);
+    let stop = CancellationToken::new();
+    let stopper = async {
+        crate::testing::until("it asked once", || (count.load(Ordering::SeqCst) > 0).then_some(())).await;
+        stop.cancel();
+    };
+    let batch = batch(1, &[]);
+    let (result, ()) = tokio::join!(writer.deliver(&batch, &stop), stopper);
+    assert_eq!(result, Err(Stopped));
+}

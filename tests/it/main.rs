@@ -1,0 +1,13 @@
+//! The one integration binary: real servers, the real program, and the rules of the house.
+
+#![allow(unreachable_pub, reason = "a test binary exports nothing; `pub` marks what the harness offers")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first surprise; clippy's exemption covers only functions marked as tests"
+)]
+
+mod house;
+mod smoke;
+mod support;

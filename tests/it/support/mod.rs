@@ -1,0 +1,10 @@
+//! What the tests stand on: real servers on free ports, ended when their owner is dropped.
+#![allow(dead_code, reason = "each test uses its own part of the harness")]
+
+pub mod http;
+pub mod influxdb;
+pub mod mosquitto;
+pub mod nadikota;
+pub mod process;
+pub mod victoria_metrics;
+pub mod wait;

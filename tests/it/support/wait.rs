@@ -1,0 +1,32 @@
+//! Waiting for something to become true, with a deadline that names what was waited for.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to start on a busy machine.
+pub const START: Duration = Duration::from_secs(30);
+
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Asks `probe` again and again until it answers; panics with `what` once `limit` has passed.
+pub fn poll_until<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(begin.elapsed() < limit, "after {limit:?}, still not: {what}");
+        std::thread::sleep(INTERVAL);
+    }
+}
+
+/// Loopback addresses nobody listened on a moment ago, all different because all were held at once.
+pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
+    let held: [TcpListener; N] =
+        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    held.each_ref().map(|listener| listener.local_addr().expect("an address"))
+}
+
+pub fn accepts(address: SocketAddr) -> bool {
+    TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
+}
