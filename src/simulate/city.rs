@@ -258,8 +258,8 @@ fn stored(topic: String, payload: String, points: Vec<super::ExpectedPoint>) -> 
 pub(super) mod tests {
     use std::collections::HashSet;
 
-    use super::super::ExpectedTime;
     use super::*;
+    use crate::simulate::ExpectedTime;
 
     const NOW: i64 = 1_795_489_200_000_000_000;
 
