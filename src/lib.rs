@@ -44,6 +44,7 @@ pub mod source;
 // Wiring.
 pub mod cli;
 pub mod config;
+pub mod simulate;
 
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,7 @@
 //! Commands: what people type, and how the answer becomes an exit code.
 
 mod check;
+pub mod demo_view;
 mod health;
 mod stop;
 

@@ -1,0 +1,27 @@
+//! Street lights: an array of two samples, a second apart.
+
+use super::device::{Device, SECOND, hundredths, tenths};
+use super::{ExpectedPoint, ExpectedTime};
+
+pub(super) fn reading(device: &Device, told: i64, rng: &mut fastrand::Rng) -> (String, Vec<ExpectedPoint>) {
+    let mut samples = Vec::with_capacity(2);
+    let mut points = Vec::with_capacity(2);
+    for time in [told.saturating_sub(SECOND), told] {
+        let on = rng.bool();
+        let power = tenths(if on { rng.i32(600..=1200) } else { rng.i32(0..=10) });
+        let voltage = tenths(rng.i32(2100..=2350));
+        let current = hundredths(if on { rng.i32(27..=55) } else { 0 });
+        let seconds = time.div_euclid(SECOND);
+        samples.push(format!(
+            r#"{{"t":{seconds},"power_w":{power},"voltage":{voltage},"current":{current},"on":{on}}}"#
+        ));
+        points.push(
+            ExpectedPoint::new("street_light", &device.id, ExpectedTime::Told(time))
+                .good("power_w", power)
+                .good("voltage_v", voltage)
+                .good("current_a", current)
+                .good("lamp_on", f64::from(u8::from(on))),
+        );
+    }
+    (format!("[{}]", samples.join(",")), points)
+}

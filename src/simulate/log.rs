@@ -1,0 +1,85 @@
+//! The publisher's log: what was sent, what a broker acknowledged, and what must have become of it.
+
+use super::{Expectation, Publish};
+use crate::outcome::{Outcome, Outcomes};
+
+/// One publish on record.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// How often it was handed to a broker.
+    pub(super) sends: u32,
+    pub(super) acknowledged: bool,
+    pub(super) expectation: Expectation,
+    /// Topic and payload, only where the quarantine may have to show them.
+    pub(super) bytes: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Grows with every publish; a ticket is the publish's place in it.
+#[derive(Debug, Default)]
+pub struct Log {
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Log {
+    /// Notes a publish about to be sent and gives its ticket.
+    pub fn sent(&mut self, publish: &Publish) -> u64 {
+        let ticket = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
+        let wanted = matches!(
+            publish.expectation,
+            Expectation::Quarantined(_) | Expectation::Points { rest: Some(_), .. }
+        );
+        self.entries.push(Entry {
+            sends: 1,
+            acknowledged: false,
+            expectation: publish.expectation.clone(),
+            bytes: wanted.then(|| (publish.topic.clone().into_bytes(), publish.payload.clone())),
+        });
+        ticket
+    }
+
+    /// Notes that it is sent once more over another connection: without an own time it may now be stored twice.
+    pub fn sent_again(&mut self, ticket: u64) {
+        if let Some(entry) = self.entry(ticket) {
+            entry.sends = entry.sends.saturating_add(1);
+        }
+    }
+
+    /// Notes the broker's acknowledgement. From here on, nothing excuses its absence.
+    pub fn acknowledged(&mut self, ticket: u64) {
+        if let Some(entry) = self.entry(ticket) {
+            entry.acknowledged = true;
+        }
+    }
+
+    /// Publishes sent and not acknowledged.
+    pub fn open(&self) -> usize {
+        self.entries.iter().filter(|entry| !entry.acknowledged).count()
+    }
+
+    /// How the account must count the acknowledged publishes, each sent once.
+    pub fn outcomes(&self) -> Outcomes {
+        let mut outcomes = Outcomes::default();
+        for entry in self.entries.iter().filter(|entry| entry.acknowledged) {
+            outcomes.count(match entry.expectation {
+                Expectation::Points { rest: None, .. } => Outcome::Stored,
+                Expectation::Points { rest: Some(reason), .. } => Outcome::PartlyStored(reason),
+                Expectation::Quarantined(reason) => Outcome::Quarantined(reason),
+                Expectation::Discarded(reason) => Outcome::Discarded(reason),
+            });
+        }
+        outcomes
+    }
+
+    /// Publishes on record.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn entry(&mut self, ticket: u64) -> Option<&mut Entry> {
+        self.entries.get_mut(usize::try_from(ticket).ok()?)
+    }
+}

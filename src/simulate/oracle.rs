@@ -1,0 +1,266 @@
+//! The oracle: holds the publisher's log against what store and quarantine hold. Pure; it trusts neither.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use super::{Expectation, ExpectedPoint, ExpectedTime, Log};
+use crate::outcome::Reason;
+
+/// Examples kept of each kind of difference.
+const EXAMPLES: usize = 10;
+
+/// One stored field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    pub measurement: String,
+    pub tags: BTreeMap<String, String>,
+    /// Unix time in nanoseconds.
+    pub time: i64,
+    pub field: String,
+    pub value: f64,
+}
+
+/// One record of the quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Held {
+    pub topic: Vec<u8>,
+    pub payload: Vec<u8>,
+    pub reason: Reason,
+}
+
+/// Differences of one kind: how many, and the first few in words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Differences {
+    pub count: u64,
+    pub examples: Vec<String>,
+}
+
+impl Differences {
+    fn add(&mut self, count: u64, example: impl fmt::Display) {
+        self.count = self.count.saturating_add(count);
+        if count > 0 && self.examples.len() < EXAMPLES {
+            self.examples.push(example.to_string());
+        }
+    }
+}
+
+/// What the oracle says. Counts are fields and quarantine records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// What acknowledged publishes must have left behind.
+    pub expected: u64,
+    /// What was found, `delay_s` aside.
+    pub found: u64,
+    pub missing: Differences,
+    pub unexpected: Differences,
+    pub wrong_value: Differences,
+    pub doubled: Differences,
+}
+
+impl Verdict {
+    /// Nothing is missing, invented, changed or doubled.
+    pub fn agrees(&self) -> bool {
+        [&self.missing, &self.unexpected, &self.wrong_value, &self.doubled].iter().all(|kind| kind.count == 0)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} expected, {} found", self.expected, self.found)?;
+        for (name, kind) in [
+            ("missing", &self.missing),
+            ("unexpected", &self.unexpected),
+            ("with another value", &self.wrong_value),
+            ("doubled", &self.doubled),
+        ] {
+            if kind.count > 0 {
+                write!(f, "; {} {name}, such as {}", kind.count, kind.examples.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How often something may be there. Without an acknowledgement a publish may have arrived or not.
+#[derive(Debug, Default, Clone, Copy)]
+struct Allowed {
+    least: u64,
+    most: u64,
+    found: u64,
+}
+
+impl Allowed {
+    fn add(&mut self, acknowledged: bool, sends: u32) {
+        self.least = self.least.saturating_add(u64::from(acknowledged));
+        self.most = self.most.saturating_add(u64::from(sends));
+    }
+
+    const fn missing(&self) -> u64 {
+        self.least.saturating_sub(self.found)
+    }
+}
+
+/// Measurement and device.
+type Series = (String, String);
+
+/// What may be in the store for one measurement of one device.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// By field and told time: the value, and whether it must be there.
+    told: HashMap<(String, i64), Told>,
+    /// By field and value, because the time is the receiver's.
+    received: HashMap<(String, u64), Allowed>,
+}
+
+#[derive(Debug)]
+struct Told {
+    value: f64,
+    required: bool,
+    found: u64,
+}
+
+/// Compares the log with all rows of the store and all records of the quarantine.
+pub fn judge(
+    log: &Log,
+    rows: impl IntoIterator<Item = Row>,
+    held: impl IntoIterator<Item = Held>,
+) -> Verdict {
+    let mut wanted: HashMap<Series, Wanted> = HashMap::new();
+    let mut quarantine: HashMap<Held, Allowed> = HashMap::new();
+    for entry in &log.entries {
+        let reason = match &entry.expectation {
+            Expectation::Discarded(_) => continue,
+            Expectation::Quarantined(reason) => Some(*reason),
+            Expectation::Points { points, rest } => {
+                for point in points {
+                    want(&mut wanted, point, entry.acknowledged, entry.sends);
+                }
+                *rest
+            }
+        };
+        if let (Some(reason), Some((topic, payload))) = (reason, &entry.bytes) {
+            let held = Held { topic: topic.clone(), payload: payload.clone(), reason };
+            quarantine.entry(held).or_default().add(entry.acknowledged, entry.sends);
+        }
+    }
+    let mut verdict = Verdict::default();
+    for row in rows {
+        if row.field != "delay_s" {
+            verdict.found = verdict.found.saturating_add(1);
+            judge_row(&mut wanted, &row, &mut verdict);
+        }
+    }
+    for record in held {
+        verdict.found = verdict.found.saturating_add(1);
+        match quarantine.get_mut(&record) {
+            Some(allowed) => {
+                allowed.found = allowed.found.saturating_add(1);
+                if allowed.found > allowed.most {
+                    verdict.doubled.add(1, in_words(&record));
+                }
+            }
+            None => verdict.unexpected.add(1, in_words(&record)),
+        }
+    }
+    count_missing(&wanted, &quarantine, &mut verdict);
+    verdict
+}
+
+fn want(wanted: &mut HashMap<Series, Wanted>, point: &ExpectedPoint, acknowledged: bool, sends: u32) {
+    let series = wanted.entry((point.measurement.to_owned(), point.device.to_string())).or_default();
+    for (field, value) in &point.fields {
+        match point.time {
+            ExpectedTime::Told(time) => {
+                let told = series.told.entry((field.clone(), time)).or_insert(Told {
+                    value: *value,
+                    required: false,
+                    found: 0,
+                });
+                // The later publish of one identity overwrites the earlier.
+                told.value = *value;
+                told.required |= acknowledged;
+            }
+            ExpectedTime::Receive => {
+                let key = (field.clone(), rounded(*value));
+                series.received.entry(key).or_default().add(acknowledged, sends);
+            }
+        }
+    }
+}
+
+fn judge_row(wanted: &mut HashMap<Series, Wanted>, row: &Row, verdict: &mut Verdict) {
+    let device = row.tags.get("device").cloned().unwrap_or_default();
+    let text = |row: &Row| {
+        let device = row.tags.get("device").map_or("", String::as_str);
+        format!("{} of {} {} = {} at {}", row.field, row.measurement, device, row.value, row.time)
+    };
+    let Some(series) = wanted.get_mut(&(row.measurement.clone(), device)) else {
+        return verdict.unexpected.add(1, text(row));
+    };
+    // "Not evaluated" is as good as "pass": which of them depends on the ranges in the catalogue.
+    let value = if row.field.ends_with("_qc") && row.value == 2.0 { 1.0 } else { row.value };
+    if let Some(told) = series.told.get_mut(&(row.field.clone(), row.time)) {
+        told.found = told.found.saturating_add(1);
+        if told.found > 1 {
+            verdict.doubled.add(1, text(row));
+        } else if rounded(told.value) != rounded(value) {
+            verdict.wrong_value.add(1, format!("{}, should be {}", text(row), told.value));
+        }
+        return;
+    }
+    match series.received.get_mut(&(row.field.clone(), rounded(value))) {
+        Some(allowed) => {
+            allowed.found = allowed.found.saturating_add(1);
+            if allowed.found > allowed.most {
+                verdict.doubled.add(1, text(row));
+            }
+        }
+        None => verdict.unexpected.add(1, text(row)),
+    }
+}
+
+fn count_missing(
+    wanted: &HashMap<Series, Wanted>,
+    quarantine: &HashMap<Held, Allowed>,
+    verdict: &mut Verdict,
+) {
+    for ((measurement, device), series) in wanted {
+        for ((field, time), told) in &series.told {
+            if told.required {
+                verdict.expected = verdict.expected.saturating_add(1);
+                let missing = u64::from(told.found == 0);
+                verdict.missing.add(
+                    missing,
+                    format_args!("{field} of {measurement} {device} = {} at {time}", told.value),
+                );
+            }
+        }
+        for ((field, value), allowed) in &series.received {
+            verdict.expected = verdict.expected.saturating_add(allowed.least);
+            let value = f64::from_bits(*value) / PRECISION;
+            verdict
+                .missing
+                .add(allowed.missing(), format_args!("{field} of {measurement} {device} = {value}"));
+        }
+    }
+    for (record, allowed) in quarantine {
+        verdict.expected = verdict.expected.saturating_add(allowed.least);
+        verdict.missing.add(allowed.missing(), in_words(record));
+    }
+}
+
+fn in_words(held: &Held) -> String {
+    let topic = String::from_utf8_lossy(&held.topic);
+    format!("{} in quarantine as {}", topic.escape_debug(), held.reason)
+}
+
+/// Values that differ by less than a millionth are equal: a unit was converted on the way.
+const PRECISION: f64 = 1e6;
+
+fn rounded(value: f64) -> u64 {
+    // Adding zero makes -0 the same as 0.
+    ((value * PRECISION).round() + 0.0).to_bits()
+}
+
+#[cfg(test)]
+mod tests;

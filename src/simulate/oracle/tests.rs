@@ -1,0 +1,148 @@
+//! The oracle notices what is missing, doubled, invented or changed, and nothing else.
+
+use super::*;
+use crate::simulate::city::tests::publishes;
+use crate::simulate::{Misbehaviour, Options, Publish};
+
+/// A log of which everything was acknowledged, and a store and quarantine that did everything right.
+fn world() -> (Log, Vec<Row>, Vec<Held>) {
+    let (mut log, mut rows, mut held) = (Log::default(), Vec::new(), Vec::new());
+    for (number, publish) in publishes(Options::default(), 1_500).into_iter().enumerate() {
+        let ticket = log.sent(&publish);
+        log.acknowledged(ticket);
+        keep(&publish, i64::try_from(number).unwrap(), &mut rows, &mut held);
+    }
+    (log, rows, held)
+}
+
+fn keep(publish: &Publish, receive: i64, rows: &mut Vec<Row>, held: &mut Vec<Held>) {
+    let mut quarantine = |reason| {
+        held.push(Held {
+            topic: publish.topic.clone().into_bytes(),
+            payload: publish.payload.clone(),
+            reason,
+        });
+    };
+    match &publish.expectation {
+        Expectation::Discarded(_) => {}
+        Expectation::Quarantined(reason) => quarantine(*reason),
+        Expectation::Points { points, rest } => {
+            rest.map(&mut quarantine);
+            for point in points {
+                let ExpectedPoint { measurement, device, time, fields } = point;
+                let time = match time {
+                    ExpectedTime::Told(time) => *time,
+                    ExpectedTime::Receive => receive,
+                };
+                let delay = [("delay_s".to_owned(), 0.2)];
+                rows.extend(fields.iter().chain(&delay).map(|(field, value)| Row {
+                    measurement: (*measurement).to_owned(),
+                    tags: BTreeMap::from([("device".to_owned(), device.to_string())]),
+                    time,
+                    field: field.clone(),
+                    value: *value,
+                }));
+            }
+        }
+    }
+}
+
+/// The place of a row with a told or a receive time.
+fn place(rows: &[Row], measurement: &str) -> usize {
+    rows.iter().position(|row| row.measurement == measurement && !row.field.ends_with("_qc")).unwrap()
+}
+
+const TOLD_AND_RECEIVED: [&str; 2] = ["weather", "noise"];
+
+#[test]
+fn it_agrees_with_a_store_that_is_right() {
+    let (log, mut rows, held) = world();
+    // Not evaluated is as good as pass.
+    rows.iter_mut().filter(|row| row.field == "occupied_qc").for_each(|row| row.value = 2.0);
+    let verdict = judge(&log, rows, held);
+    assert!(verdict.agrees(), "{verdict}");
+    assert_eq!(verdict.expected, verdict.found);
+    assert!(verdict.expected > 5_000 && log.open() == 0);
+    let outcomes = log.outcomes();
+    assert_eq!(outcomes.total(), 1_500);
+    for reason in [Reason::Malformed, Reason::NotFinite, Reason::NoRoute] {
+        assert!(outcomes.quarantined.contains_key(&reason), "{reason}");
+    }
+    assert!(outcomes.partly_stored > 0 && outcomes.discarded.contains_key(&Reason::Empty));
+}
+
+#[test]
+fn it_notices_a_missing_point() {
+    for measurement in TOLD_AND_RECEIVED {
+        let (log, mut rows, held) = world();
+        rows.remove(place(&rows, measurement));
+        let verdict = judge(&log, rows, held);
+        assert_eq!((verdict.missing.count, verdict.agrees()), (1, false), "{verdict}");
+    }
+    let (log, rows, mut held) = world();
+    held.pop();
+    assert_eq!(judge(&log, rows, held).missing.count, 1);
+}
+
+#[test]
+fn it_notices_a_doubled_point() {
+    for measurement in TOLD_AND_RECEIVED {
+        let (log, mut rows, held) = world();
+        rows.push(rows[place(&rows, measurement)].clone());
+        let verdict = judge(&log, rows, held);
+        assert_eq!((verdict.doubled.count, verdict.agrees()), (1, false), "{verdict}");
+    }
+    let (log, rows, mut held) = world();
+    held.push(held[0].clone());
+    assert_eq!(judge(&log, rows, held).doubled.count, 1);
+}
+
+#[test]
+fn it_notices_an_invented_point() {
+    for (field, device) in [("air_temperature_c", "nobody"), ("pm25_ugm3", "weather-1")] {
+        let (log, mut rows, held) = world();
+        let mut row = rows[place(&rows, "weather")].clone();
+        row.tags.insert("device".to_owned(), device.to_owned());
+        row.field = field.to_owned();
+        rows.push(row);
+        let verdict = judge(&log, rows, held);
+        assert_eq!((verdict.unexpected.count, verdict.agrees()), (1, false), "{verdict}");
+    }
+    let (log, rows, mut held) = world();
+    held[0].reason = Reason::TooComplex;
+    let verdict = judge(&log, rows, held);
+    assert_eq!((verdict.unexpected.count, verdict.missing.count), (1, 1));
+}
+
+#[test]
+fn it_notices_a_changed_point() {
+    let (log, mut rows, held) = world();
+    let place_of_told = place(&rows, "weather");
+    rows[place_of_told].value += 0.1;
+    let verdict = judge(&log, rows, held);
+    assert_eq!((verdict.wrong_value.count, verdict.agrees()), (1, false), "{verdict}");
+    // Without a told time, a changed value is one that lacks and one that nobody sent.
+    let (log, mut rows, held) = world();
+    let place_of_received = place(&rows, "noise");
+    rows[place_of_received].value += 0.05;
+    let verdict = judge(&log, rows, held);
+    assert_eq!((verdict.missing.count, verdict.unexpected.count), (1, 1), "{verdict}");
+}
+
+#[test]
+fn without_an_acknowledgement_both_are_right() {
+    let all = publishes(Options::default(), 600);
+    let noise = all.iter().find(|publish| publish.misbehaviour == Some(Misbehaviour::Burst)).unwrap();
+    let (mut log, mut rows, mut held) = (Log::default(), Vec::new(), Vec::new());
+    let ticket = log.sent(noise);
+    assert!(judge(&log, [], []).agrees());
+    keep(noise, 1, &mut rows, &mut held);
+    assert!(judge(&log, rows.clone(), []).agrees());
+    log.sent_again(ticket);
+    log.acknowledged(ticket);
+    assert!(!judge(&log, [], []).agrees());
+    keep(noise, 2, &mut rows, &mut held);
+    assert!(judge(&log, rows.clone(), []).agrees(), "sent twice, stored twice");
+    keep(noise, 3, &mut rows, &mut held);
+    assert!(!judge(&log, rows, []).agrees());
+}
