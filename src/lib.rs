@@ -29,6 +29,7 @@ pub mod unit;
 pub mod catalogue;
 pub mod check;
 pub mod line_protocol;
+pub mod registry;
 
 // Storage: knows bytes.
 pub mod journal;
