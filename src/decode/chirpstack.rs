@@ -1,0 +1,73 @@
+//! Format `chirpstack`: JSON events of ChirpStack v4 (its documentation, Integrations, Events).
+//!
+//! `up` gives the readings of `object`, which ChirpStack's own codec made; `status` gives battery and link margin;
+//! everything else is no reading. The time is the gateway's or the server's, never the sensor's. proto3 JSON leaves
+//! out zero, false and empty values, so any member may be missing.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::flatten::{Wanted, flatten};
+use super::told::{TimeFormat, Told};
+use super::{Decoded, Hints, malformed};
+use crate::outcome::{Reason, Rejection};
+use crate::reading::{Reading, ReadingValue, Sample};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event<'a> {
+    #[serde(borrow)]
+    time: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    device_info: Option<DeviceInfo<'a>>,
+    #[serde(borrow)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<Cow<'a, str>>,
+    margin: Option<f64>,
+    battery_level: Option<f64>,
+    #[serde(default)]
+    external_power_source: bool,
+    #[serde(default)]
+    battery_level_unavailable: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeviceInfo<'a> {
+    #[serde(borrow)]
+    dev_eui: Option<Cow<'a, str>>,
+}
+
+pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
+    let event: Event<'a> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+    let device = event.device_info.and_then(|info| info.dev_eui);
+    let time = event.time.map(|time| TimeFormat::Iso.read(&Told::Text(time), hints.zone)).transpose()?;
+    let readings = if let Some(object) = event.object {
+        let flat = flatten(object.get(), &Wanted::default(), hints)?;
+        let base = flat.base.sample.readings;
+        base.into_iter().chain(flat.moments.into_iter().flat_map(|moment| moment.sample.readings)).collect()
+    } else if event.margin.is_some() || event.battery_level.is_some() {
+        // The level of a device on mains power is not its battery's.
+        let battery =
+            event.battery_level.filter(|_| !event.external_power_source && !event.battery_level_unavailable);
+        [("margin", event.margin), ("battery_level", battery)]
+            .into_iter()
+            .filter_map(|(name, value)| Some(reading(name, value?)))
+            .collect()
+    } else if event.data.is_some_and(|data| !data.is_empty()) {
+        let detail = "only raw data: give the device profile in ChirpStack a codec";
+        return Err(Rejection::new(Reason::NoValue, detail));
+    } else {
+        return Ok(Decoded::NotData(
+            "an event without readings, such as a join or an acknowledgement".to_owned(),
+        ));
+    };
+    Ok(Decoded::Samples { device, samples: vec![Sample { time, readings }], rest: None })
+}
+
+fn reading(name: &'static str, value: f64) -> Reading<'static> {
+    Reading { name: Cow::Borrowed(name), value: ReadingValue::Number(value), unit: None, channel: None }
+}

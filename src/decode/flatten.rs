@@ -1,0 +1,276 @@
+//! Flattening: a JSON text straight into readings, without a tree in between.
+//!
+//! Names of nested objects are joined by a dot, elements of an array are counted from 0: `data.temp`, `phase.1`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::told::Told;
+use super::{Hints, malformed};
+use crate::outcome::{Reason, Rejection};
+use crate::reading::{Reading, ReadingValue, Sample};
+
+/// What is looked for on the way.
+#[derive(Debug, Default)]
+pub(super) struct Wanted<'w> {
+    pub(super) time: Option<&'w str>,
+    pub(super) device: Option<&'w str>,
+    /// The array whose objects are samples of their own.
+    pub(super) samples: Option<&'w str>,
+}
+
+/// One moment's readings with the time as it stood there.
+#[derive(Debug, Default)]
+pub(super) struct Moment<'de> {
+    pub(super) told: Option<Told<'de>>,
+    pub(super) sample: Sample<'de>,
+}
+
+/// All that a text holds.
+#[derive(Debug, Default)]
+pub(super) struct Flat<'de> {
+    pub(super) device: Option<Cow<'de, str>>,
+    /// What stands outside of sample objects.
+    pub(super) base: Moment<'de>,
+    pub(super) moments: Vec<Moment<'de>>,
+}
+
+struct State<'de, 'w> {
+    wanted: &'w Wanted<'w>,
+    hints: &'w Hints<'w>,
+    flat: Flat<'de>,
+    /// The path from the start of the sample.
+    path: String,
+    /// Inside an object that is a sample of its own.
+    in_sample: bool,
+    depth: usize,
+    values: usize,
+    /// Why it ended, where the JSON itself is sound.
+    refused: Option<Rejection>,
+}
+
+/// Flattens one JSON text. An array at the top is an array of samples.
+pub(super) fn flatten<'de>(
+    text: &'de str,
+    wanted: &Wanted<'_>,
+    hints: &Hints<'_>,
+) -> Result<Flat<'de>, Rejection> {
+    let mut state = State {
+        wanted,
+        hints,
+        flat: Flat::default(),
+        path: String::new(),
+        in_sample: false,
+        depth: 0,
+        values: 0,
+        refused: None,
+    };
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let read = Walk { state: &mut state, key: None }.deserialize(&mut reader).and_then(|()| reader.end());
+    match (state.refused, read) {
+        (Some(refused), _) => Err(refused),
+        (None, Err(error)) => Err(malformed(&error)),
+        (None, Ok(())) => Ok(state.flat),
+    }
+}
+
+/// Reads one value; `key` is its name where that can be borrowed and is the whole path.
+struct Walk<'s, 'de, 'w> {
+    state: &'s mut State<'de, 'w>,
+    key: Option<Cow<'de, str>>,
+}
+
+impl<'de> State<'de, '_> {
+    fn refuse<E: Error>(&mut self, reason: Reason, detail: String) -> E {
+        self.refused.get_or_insert(Rejection::new(reason, detail));
+        E::custom("refused")
+    }
+
+    fn enter<E: Error>(&mut self) -> Result<(), E> {
+        self.depth += 1;
+        let most = self.hints.limits.max_depth;
+        if self.depth > most {
+            return Err(self.refuse(Reason::TooComplex, format!("nested deeper than {most}")));
+        }
+        Ok(())
+    }
+
+    fn moment(&mut self) -> &mut Moment<'de> {
+        match self.flat.moments.last_mut() {
+            Some(moment) if self.in_sample => moment,
+            _ => &mut self.flat.base,
+        }
+    }
+
+    fn step(&mut self, name: &str) {
+        if !self.path.is_empty() {
+            self.path.push('.');
+        }
+        self.path.push_str(name);
+    }
+
+    fn count<E: Error>(&mut self) -> Result<(), E> {
+        self.values += 1;
+        let most = self.hints.limits.max_values;
+        if self.values > most {
+            return Err(self.refuse(Reason::TooComplex, format!("more than {most} values")));
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Walk<'_, 'de, '_> {
+    fn text<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
+        let value = match number(&text).filter(|_| self.state.hints.number_text) {
+            Some(number) => ReadingValue::Number(number),
+            None => ReadingValue::Text(text.clone()),
+        };
+        self.told(Told::Text(text), value)
+    }
+
+    fn told<E: Error>(self, told: Told<'de>, value: ReadingValue<'de>) -> Result<(), E> {
+        self.state.count()?;
+        let Walk { state, key } = self;
+        let path = key.as_deref().unwrap_or(&state.path);
+        if state.wanted.time == Some(path) {
+            state.moment().told = Some(told);
+            return Ok(());
+        }
+        if state.wanted.device == Some(path) {
+            match value {
+                ReadingValue::Text(text) => state.flat.device = Some(text),
+                ReadingValue::Number(number) => state.flat.device = Some(number.to_string().into()),
+                _ => {}
+            }
+            return Ok(());
+        }
+        let name = match key {
+            Some(key) => key,
+            None if state.path.is_empty() => Cow::Borrowed("value"),
+            None => Cow::Owned(state.path.clone()),
+        };
+        state.moment().sample.readings.push(Reading { name, value, unit: None, channel: None });
+        Ok(())
+    }
+}
+
+/// A number that came as text, where the profile says that it may.
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok()
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_, 'de, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_, 'de, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.told(Told::Other, ReadingValue::Boolean(value))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "every number is stored as a float")]
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.told(Told::Whole(value), ReadingValue::Number(value as f64))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "every number is stored as a float")]
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        let told = i64::try_from(value).map_or(Told::Other, Told::Whole);
+        self.told(told, ReadingValue::Number(value as f64))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.told(Told::Float(value), ReadingValue::Number(value))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.told(Told::Other, ReadingValue::Null)
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<(), E> {
+        self.text(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.text(Cow::Owned(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let Walk { state, key } = self;
+        state.enter()?;
+        let path = key.as_deref().unwrap_or(&state.path);
+        let samples = !state.in_sample
+            && match state.wanted.samples {
+                Some(wanted) => wanted == path,
+                None => path.is_empty(),
+            };
+        let length = state.path.len();
+        if samples {
+            let outer = std::mem::take(&mut state.path);
+            state.in_sample = true;
+            loop {
+                state.flat.moments.push(Moment::default());
+                if items.next_element_seed(Walk { state: &mut *state, key: None })?.is_none() {
+                    state.flat.moments.pop();
+                    break;
+                }
+            }
+            state.in_sample = false;
+            state.path = outer;
+        } else {
+            if let Some(key) = key {
+                state.path.push_str(&key);
+            }
+            let start = state.path.len();
+            for index in 0_usize.. {
+                state.step(&index.to_string());
+                let more = items.next_element_seed(Walk { state: &mut *state, key: None })?;
+                state.path.truncate(start);
+                if more.is_none() {
+                    break;
+                }
+            }
+            state.path.truncate(length);
+        }
+        state.depth -= 1;
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let Walk { state, key } = self;
+        state.enter()?;
+        let length = state.path.len();
+        if let Some(key) = key {
+            state.path.push_str(&key);
+        }
+        let start = state.path.len();
+        while let Some(Key(name)) = entries.next_key::<Key<'de>>()? {
+            if start == 0 {
+                entries.next_value_seed(Walk { state: &mut *state, key: Some(name) })?;
+            } else {
+                state.step(&name);
+                entries.next_value_seed(Walk { state: &mut *state, key: None })?;
+                state.path.truncate(start);
+            }
+        }
+        state.path.truncate(length);
+        state.depth -= 1;
+        Ok(())
+    }
+}
+
+/// An object's key, borrowed where it needs no unescaping.
+#[derive(serde::Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);

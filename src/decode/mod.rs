@@ -1,0 +1,96 @@
+//! Decoders: from a payload to readings. One file for each format; this one picks it.
+
+mod chirpstack;
+mod flatten;
+pub mod json;
+pub mod told;
+pub mod value;
+
+use jiff::tz::TimeZone;
+
+use crate::outcome::{Reason, Rejection};
+use crate::settings::Section;
+
+pub use crate::reading::Decoded;
+
+/// A format with its settings.
+#[derive(Debug, Clone)]
+pub enum Format {
+    Json(json::Settings),
+    Value(value::Settings),
+    Chirpstack,
+}
+
+/// What a decoder must know beside the payload.
+#[derive(Debug)]
+pub struct Hints<'h> {
+    /// Numbers may come as text.
+    pub number_text: bool,
+    /// The zone of local times.
+    pub zone: &'h TimeZone,
+    pub limits: &'h Limits,
+}
+
+/// What a payload may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Objects and arrays inside each other.
+    pub max_depth: usize,
+    /// Values in one payload.
+    pub max_values: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_depth: 16, max_values: 10_000 }
+    }
+}
+
+impl Format {
+    /// Reads `format` and its own keys; nothing where that is wrong, which is a problem on record then.
+    pub fn read(section: &mut Section) -> Option<Self> {
+        let name = section.required::<String>("format")?;
+        match name.as_str() {
+            "json" => Some(Self::Json(json::Settings::read(section))),
+            "value" => Some(Self::Value(value::Settings::read(section))),
+            "chirpstack" => Some(Self::Chirpstack),
+            _ => {
+                section.problem("format", "must be \"json\", \"value\" or \"chirpstack\"");
+                None
+            }
+        }
+    }
+
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "json",
+            Self::Value(_) => "value",
+            Self::Chirpstack => "chirpstack",
+        }
+    }
+
+    /// Decodes one payload.
+    pub fn decode<'a>(&self, payload: &'a [u8], hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
+        let text = std::str::from_utf8(payload).map_err(|error| {
+            let detail = format!("not valid UTF-8 from byte {} on", error.valid_up_to());
+            Rejection::new(Reason::Malformed, detail)
+        })?;
+        // A byte order mark says nothing here.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        match self {
+            Self::Json(settings) => json::decode(settings, text, hints),
+            Self::Value(settings) => value::decode(settings, text),
+            Self::Chirpstack => chirpstack::decode(text, hints),
+        }
+    }
+}
+
+/// Why JSON text is not what it should be, with the place; never with what stands there.
+fn malformed(error: &serde_json::Error) -> Rejection {
+    let text = error.to_string();
+    let reason = if text.contains("number out of range") { Reason::NotFinite } else { Reason::Malformed };
+    Rejection::new(reason, text)
+}
+
+#[cfg(test)]
+mod tests;
