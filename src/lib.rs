@@ -31,6 +31,7 @@ pub mod check;
 pub mod decode;
 pub mod line_protocol;
 pub mod registry;
+pub mod transform;
 
 // Storage: knows bytes.
 pub mod journal;

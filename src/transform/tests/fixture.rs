@@ -1,14 +1,12 @@
 //! What the tests of the transform stand on: routes, profiles, one registered device, a record.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::catalogue::{Catalogue, Mapping, Profile, Profiles};
+use crate::catalogue::{Catalogue, Profiles};
 use crate::message::{Message, Record};
-use crate::quantity::Quantity;
-use crate::registry::{Device, Registry};
+use crate::registry::Registry;
 use crate::settings::{Problems, Section};
 use crate::transform::{Config, Transform};
 
@@ -39,37 +37,33 @@ format = "json"
 retained = "discard"
 "#;
 
+const CATALOGUE: &str = "[quantities]\nair_temperature_c = { impossible = [-50, 60] }\n";
+const PROFILES: &str = r#"
+[profiles.generic.names]
+[profiles.air]
+measurement = "air_quality"
+names = { t = "air_temperature_c" }
+[profiles.node]
+measurement = "weather"
+[profiles.node.names]
+t1 = { quantity = "air_temperature_c", channel = "low" }
+t2 = { quantity = "air_temperature_c", channel = "high" }
+"#;
+const DEVICES: &str = "\
+id,city,district,site,latitude,longitude,profile,valid_from,time_zone,agency,datum_m
+NODE-7,pasuruan,,welang,,,node,,,,
+";
+
 /// A catalogue of one quantity, three profiles and one registered device, `NODE-7`.
 pub(super) fn build(text: &str) -> Transform {
     let (config, problems) = config(text);
     assert_eq!(problems, Vec::<String>::new());
-    let quantity = Arc::new(Quantity {
-        name: "air_temperature_c".into(),
-        qc_name: "air_temperature_c_qc".into(),
-        failed_name: "air_temperature_c_failed".into(),
-        impossible: Some((-50.0, 60.0)),
-        suspect: None,
-    });
-    let mapping = |name: &str, channel: Option<&str>| {
-        (name.to_owned(), Mapping { quantity: Arc::clone(&quantity), channel: channel.map(Arc::from) })
-    };
-    let profile = |name: &str, measurement: Option<&str>, names: Vec<(String, Mapping)>| {
-        let names = names.into_iter().collect();
-        let measurement = measurement.map(Arc::from);
-        Arc::new(Profile { name: name.into(), measurement, number_text: false, names })
-    };
-    let node =
-        profile("node", Some("weather"), vec![mapping("t1", Some("low")), mapping("t2", Some("high"))]);
-    let profiles = Profiles(HashMap::from([
-        ("generic".to_owned(), profile("generic", None, vec![])),
-        ("air".to_owned(), profile("air", Some("air_quality"), vec![mapping("t", None)])),
-    ]));
-    let tags = [("city", "pasuruan"), ("device", "NODE-7"), ("site", "welang")];
-    let tags = tags.iter().map(|(key, value)| (Arc::from(*key), Arc::from(*value))).collect();
-    let device = Arc::new(Device { tags, profile: Some(node), zone: None });
-    let registry = Arc::new(Registry(HashMap::from([("NODE-7".to_owned(), device)])));
-    let catalogue = Arc::new(Catalogue(HashMap::from([("air_temperature_c".to_owned(), quantity)])));
-    Transform::new(config, catalogue, &profiles, registry, jiff::tz::TimeZone::UTC).unwrap()
+    let catalogue = Catalogue::load(CATALOGUE, "catalogue.toml").unwrap();
+    let profiles = Profiles::load(&[("profiles.toml".to_owned(), PROFILES.to_owned())], &catalogue).unwrap();
+    let zone = jiff::tz::TimeZone::UTC;
+    let registry = Arc::new(Registry::load(DEVICES, "devices.csv", &zone, &profiles).unwrap());
+    let catalogue = Arc::new(catalogue);
+    Transform::new(config, catalogue, &profiles, registry, zone).unwrap()
 }
 
 pub(super) fn transform() -> Transform {
