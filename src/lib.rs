@@ -47,6 +47,7 @@ pub mod source;
 // Wiring.
 pub mod cli;
 pub mod config;
+pub mod delivery;
 pub mod simulate;
 
 #[cfg(test)]

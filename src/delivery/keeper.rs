@@ -1,0 +1,147 @@
+//! The keeper of the cursor: gathers where every delivery stands and writes it down, often and at the end.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::account::Account;
+use crate::backoff::Backoff;
+use crate::journal::Journal;
+use crate::journal::cursor::{self, Cursor};
+use crate::journal::disk::Disk;
+use crate::outcome::Outcomes;
+use crate::status::Part;
+use crate::transform::State;
+
+use super::{Standing, names};
+
+/// How often the cursor is written while positions move.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Where all deliveries stand; cheap to clone, read by health at any time.
+#[derive(Debug, Clone)]
+pub struct Standings {
+    journal: Journal,
+    deliveries: Arc<BTreeMap<String, watch::Receiver<Standing>>>,
+}
+
+impl Standings {
+    pub fn new(journal: Journal, deliveries: BTreeMap<String, watch::Receiver<Standing>>) -> Self {
+        Self { journal, deliveries: Arc::new(deliveries) }
+    }
+
+    /// The account at this instant. Positions are read before the journal's end, so pending is never negative.
+    pub fn account(&self) -> Account {
+        let outcomes: Vec<Outcomes> =
+            self.deliveries.values().map(|standing| standing.borrow().progress.outcomes.clone()).collect();
+        Account::new(self.journal.end(), &outcomes)
+    }
+
+    /// When the oldest message on its way to any destination was received, Unix time in nanoseconds.
+    pub fn oldest_received(&self) -> Option<i64> {
+        self.deliveries.values().filter_map(|standing| standing.borrow().oldest_received).min()
+    }
+
+    /// Each destination's position: the next sequence number it has to settle.
+    pub fn positions(&self) -> BTreeMap<String, u64> {
+        let position = |standing: &watch::Receiver<Standing>| standing.borrow().progress.position;
+        self.deliveries.iter().map(|(name, standing)| (name.clone(), position(standing))).collect()
+    }
+}
+
+/// Writes the cursor file.
+#[derive(Debug)]
+pub struct Keeper {
+    dir: PathBuf,
+    disk: Arc<dyn Disk>,
+    standings: Standings,
+    known_floor: Arc<AtomicU64>,
+    cursor: Cursor,
+    /// The states last written.
+    saved: BTreeMap<String, Arc<State>>,
+    part: Part,
+}
+
+impl Keeper {
+    /// `cursor` is what the file holds now; `known_floor` is kept up to date by the source.
+    pub fn new(
+        dir: PathBuf,
+        disk: Arc<dyn Disk>,
+        standings: Standings,
+        known_floor: Arc<AtomicU64>,
+        cursor: Cursor,
+        part: Part,
+    ) -> Self {
+        Self { dir, disk, standings, known_floor, cursor, saved: BTreeMap::new(), part }
+    }
+
+    /// Works until `stop`, and writes the last positions before it returns.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = Backoff::new(EVERY, Duration::from_secs(5));
+        let mut wait = EVERY;
+        loop {
+            let last = tokio::select! {
+                () = stop.cancelled() => true,
+                () = tokio::time::sleep(wait) => false,
+            };
+            match self.write().await {
+                Ok(()) => {
+                    backoff.reset();
+                    wait = EVERY;
+                    self.part.ok();
+                }
+                Err(error) => {
+                    tracing::warn!(error, "the cursor could not be written");
+                    self.part.degraded(
+                        format!("the cursor cannot be written: {error}"),
+                        "free disk space or mend the data directory; after a restart some points are written again",
+                    );
+                    wait = backoff.next_wait();
+                }
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    async fn write(&mut self) -> Result<(), String> {
+        let mut next = self.cursor.clone();
+        let mut states = Vec::new();
+        for (name, watched) in self.standings.deliveries.iter() {
+            let standing = watched.borrow();
+            next.destinations.insert(name.clone(), standing.progress.clone());
+            if let Some(state) = &standing.state
+                && self.saved.get(name).is_none_or(|saved| !Arc::ptr_eq(saved, state))
+            {
+                states.push((name.clone(), Arc::clone(state)));
+            }
+        }
+        next.known_floor = self.known_floor.load(Ordering::Acquire);
+        if next == self.cursor && states.is_empty() {
+            return Ok(());
+        }
+        let (dir, disk) = (self.dir.clone(), Arc::clone(&self.disk));
+        let (written, states) = tokio::task::spawn_blocking(move || {
+            // The names first: a state ahead of the cursor admits what it admitted before, one behind might not.
+            for (name, state) in &states {
+                names::save(&dir, name, state, disk.as_ref()).map_err(|error| error.to_string())?;
+            }
+            cursor::save(&next, &dir, disk.as_ref()).map_err(|error| error.to_string())?;
+            Ok::<_, String>((next, states))
+        })
+        .await
+        .map_err(|error| error.to_string())??;
+        self.saved.extend(states);
+        self.cursor = written;
+        if let Some(lowest) = self.cursor.destinations.values().map(|progress| progress.position).min() {
+            self.standings.journal.release(lowest);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,270 @@
+//! Delivery: for one destination, from the journal's position through transform and batch to the sink and back.
+//!
+//! Each destination is a worker of its own with its own reader and position, so a stuck one delays no other.
+//! Points are laned by device: a lane has one write under way, so an older value never overtakes a newer one.
+//! The position passes a message only when every line of it has its verdict and the quarantine holds, synced,
+//! whatever was refused.
+
+mod keeper;
+mod lane;
+mod ledger;
+pub mod names;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Backoff;
+use crate::batch;
+use crate::journal::cursor::Progress;
+use crate::journal::{Entry, JournalError, Reader};
+use crate::message::Record;
+use crate::outcome::{Outcome, Rejection};
+use crate::point::Point;
+use crate::quarantine::{Held, Quarantine};
+use crate::sink::{LineVerdict, Sink};
+use crate::status::Part;
+use crate::transform::{Decision, State, Transform};
+
+pub use keeper::{Keeper, Standings};
+
+use lane::{Lanes, Load};
+use ledger::Ledger;
+
+/// How many messages may be between the reader and the position; bounds memory while a database is slow.
+const WINDOW_MESSAGES: usize = 50_000;
+/// How many bytes of raw messages may be on the way.
+const WINDOW_BYTES: usize = 16 * 1024 * 1024;
+/// How many messages are transformed before other work gets its turn.
+const READ_AT_ONCE: usize = 512;
+
+/// What ends a delivery other than being stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    #[error("destination \"{destination}\": the journal cannot be read: {source}")]
+    Read { destination: String, source: JournalError },
+}
+
+/// Where a delivery stands, for the cursor and for health.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    pub progress: Progress,
+    /// When the oldest message on the way was received, Unix time in nanoseconds.
+    pub oldest_received: Option<i64>,
+    /// The names and devices admitted so far, where they changed since the last standing.
+    pub state: Option<Arc<State>>,
+}
+
+/// The worker of one destination.
+#[derive(Debug)]
+pub struct Delivery {
+    destination: String,
+    /// Messages without a route are this destination's to settle.
+    takes_unrouted: bool,
+    transform: Arc<Transform>,
+    state: State,
+    reader: Reader,
+    sink: Arc<Sink>,
+    quarantine: Quarantine,
+    ledger: Ledger,
+    lanes: Lanes,
+    standing: watch::Sender<Standing>,
+    part: Part,
+    points: Vec<Point>,
+}
+
+/// What a delivery is built from.
+#[derive(Debug)]
+pub struct Parts {
+    pub destination: String,
+    pub takes_unrouted: bool,
+    pub transform: Arc<Transform>,
+    pub state: State,
+    pub reader: Reader,
+    pub sink: Arc<Sink>,
+    pub lanes: usize,
+    pub batch: batch::Config,
+    pub quarantine: Quarantine,
+    pub progress: Progress,
+    /// The quarantine's line on the board.
+    pub part: Part,
+}
+
+impl Delivery {
+    /// The worker, and where its standing can be watched.
+    pub fn new(parts: Parts) -> (Self, watch::Receiver<Standing>) {
+        let ledger =
+            Ledger::new(&parts.destination, parts.progress.position, parts.progress.outcomes.clone());
+        let (standing, watched) =
+            watch::channel(Standing { progress: parts.progress, oldest_received: None, state: None });
+        let delivery = Self {
+            destination: parts.destination,
+            takes_unrouted: parts.takes_unrouted,
+            transform: parts.transform,
+            state: parts.state,
+            reader: parts.reader,
+            sink: parts.sink,
+            quarantine: parts.quarantine,
+            ledger,
+            lanes: Lanes::new(parts.lanes, parts.batch),
+            standing,
+            part: parts.part,
+            points: Vec::new(),
+        };
+        (delivery, watched)
+    }
+
+    /// Works until `stop`; what was under way then is found again from the cursor.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), DeliveryError> {
+        let mut writes = JoinSet::new();
+        loop {
+            let due = self.lanes.due();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(done) = writes.join_next(), if !writes.is_empty() => {
+                    if let Ok(Some((load, verdicts))) = done {
+                        self.settle(load, verdicts);
+                    }
+                }
+                entries = self.reader.next(READ_AT_ONCE), if self.has_room() => {
+                    let entries = entries.map_err(|source| DeliveryError::Read {
+                        destination: self.destination.clone(),
+                        source,
+                    })?;
+                    for entry in entries {
+                        self.take(entry);
+                    }
+                }
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            }
+            for load in self.lanes.ready(Instant::now()) {
+                let (sink, stop) = (Arc::clone(&self.sink), stop.clone());
+                writes.spawn(async move {
+                    let verdicts = sink.deliver(&load.batch, &stop).await.ok()?;
+                    Some((load, verdicts))
+                });
+            }
+            self.pass(&stop).await;
+        }
+        writes.abort_all();
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        let (messages, bytes) = self.ledger.on_the_way();
+        messages < WINDOW_MESSAGES && bytes < WINDOW_BYTES
+    }
+
+    fn take(&mut self, entry: Entry) {
+        let record = match entry {
+            Entry::Record(record) => record,
+            Entry::Damage { first, last, detail } => {
+                tracing::error!(
+                    destination = self.destination,
+                    first,
+                    last,
+                    detail,
+                    "messages in the journal cannot be read"
+                );
+                self.ledger.enter_damage(first, last);
+                return;
+            }
+        };
+        let mine = match self.transform.destination_of(&record.message.topic) {
+            Some(destination) => destination == self.destination,
+            None => self.takes_unrouted,
+        };
+        if !mine {
+            self.ledger.enter_decided(record, Outcome::Elsewhere, None);
+            return;
+        }
+        let mut points = std::mem::take(&mut self.points);
+        points.clear();
+        match self.transform.apply(&record, &mut self.state, &mut points) {
+            Decision::Discard(rejection) => {
+                tracing::debug!(seq = record.seq, reason = %rejection.reason, "discarded");
+                self.ledger.enter_decided(record, Outcome::Discarded(rejection.reason), None);
+            }
+            Decision::Quarantine(rejection) => {
+                let outcome = Outcome::Quarantined(rejection.reason);
+                self.ledger.enter_decided(record, outcome, Some(rejection));
+            }
+            Decision::Points { rest } => self.enter(record, &points, rest),
+        }
+        self.points = points;
+    }
+
+    fn enter(&mut self, record: Record, points: &[Point], rest: Option<Rejection>) {
+        let seq = record.seq;
+        let lines = points.iter().filter(|point| self.lanes.push(seq, point, Instant::now())).count();
+        self.ledger.enter_lines(record, lines, rest);
+    }
+
+    fn settle(&mut self, load: Load, verdicts: Vec<LineVerdict>) {
+        let Load { lane, seqs, .. } = load;
+        for (seq, verdict) in seqs.into_iter().zip(verdicts) {
+            let refused = match verdict {
+                LineVerdict::Stored => None,
+                LineVerdict::Refused(rejection) => Some(rejection),
+            };
+            self.ledger.line_settled(seq, refused);
+        }
+        self.lanes.free(lane);
+    }
+
+    /// Moves the position over what is settled, after the quarantine has synced what was refused.
+    async fn pass(&mut self, stop: &CancellationToken) {
+        let Some(settled) = self.ledger.settled() else { return };
+        if !settled.refused.is_empty() && !self.hold(&settled.refused, stop).await {
+            return;
+        }
+        self.ledger.pass(settled);
+        let state = std::mem::take(&mut self.state.dirty).then(|| Arc::new(self.state.clone()));
+        self.standing.send_modify(|standing| {
+            standing.progress.position = self.ledger.position();
+            standing.progress.outcomes = self.ledger.outcomes().clone();
+            standing.oldest_received = self.ledger.oldest_received();
+            if state.is_some() {
+                standing.state = state;
+            }
+        });
+    }
+
+    /// Puts what was refused into quarantine, trying until the disk takes it; false when stopped first.
+    async fn hold(&self, refused: &[ledger::Refused], stop: &CancellationToken) -> bool {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        loop {
+            let held: Vec<_> = refused
+                .iter()
+                .map(|refused| Held {
+                    record: refused.record.clone(),
+                    destination: self.destination.clone(),
+                    rejection: refused.rejection.clone(),
+                })
+                .collect();
+            let quarantine = self.quarantine.clone();
+            let put = tokio::task::spawn_blocking(move || quarantine.put(&held)).await;
+            let error = match put {
+                Ok(Ok(())) => {
+                    self.part.ok();
+                    return true;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(error) => error.to_string(),
+            };
+            self.part.degraded(
+                format!("the quarantine cannot be written: {error}"),
+                "free disk space or mend the data directory; it goes on by itself",
+            );
+            tokio::select! {
+                () = stop.cancelled() => return false,
+                () = tokio::time::sleep(backoff.next_wait()) => {}
+            }
+        }
+    }
+}
