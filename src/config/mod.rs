@@ -3,16 +3,21 @@
 mod environment;
 mod files;
 mod origins;
+mod reference;
 mod secrets;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::Value;
 use jiff::tz::TimeZone;
 
 use crate::settings::{Problem, Problems, Section, Span};
-use crate::{http, logging};
+use crate::transform::{self, Transform};
+use crate::{batch, http, journal, logging, quarantine, sink, source};
+
+pub use reference::DEMO_DEVICES;
 
 /// What the program needs to run. It cannot be invalid: only [`load`] makes it.
 #[derive(Debug, Clone)]
@@ -25,6 +30,16 @@ pub struct Config {
     pub stop_within: Duration,
     pub log: logging::Config,
     pub http: http::Config,
+    pub journal: journal::Config,
+    pub quarantine: quarantine::Config,
+    /// Nothing where the section is missing: then the embedded broker is the only way in.
+    pub mqtt: Option<source::Config>,
+    pub batch: batch::Config,
+    /// Never empty; the first one also takes messages that no route matches.
+    pub destinations: Vec<sink::Destination>,
+    pub transform: Arc<Transform>,
+    /// Each route's topic and destination, in order.
+    pub routing: Vec<(String, String)>,
 }
 
 /// Reads the files, later ones over earlier ones, and the environment over all.
@@ -35,37 +50,87 @@ pub fn load(
 ) -> Result<Config, Vec<Problem>> {
     let problems = Problems::default();
     let tree = files::read(files, &problems);
-    compose(tree, environment, problems)
+    compose(tree, environment, false, problems)
 }
 
 /// The configuration inside the binary: what the demo runs with, without any file.
 pub fn shipped(environment: impl IntoIterator<Item = (String, String)>) -> Result<Config, Vec<Problem>> {
     let problems = Problems::default();
     let tree = files::shipped(&problems);
-    compose(tree, environment, problems)
+    compose(tree, environment, true, problems)
 }
 
 fn compose(
     mut tree: Value,
     environment: impl IntoIterator<Item = (String, String)>,
+    inside: bool,
     problems: Problems,
 ) -> Result<Config, Vec<Problem>> {
     environment::apply(&mut tree, environment, &problems);
     secrets::resolve(&mut tree, &problems);
     let origins = origins::Origins::of(&tree);
+    let sources = reference::Sources::take(&mut tree, inside, &problems);
     let mut root = Section::root(files::table(tree), problems.clone());
-    let time_zone = time_zone(&mut root);
-    let config = Config {
-        time_zone: time_zone.unwrap_or(TimeZone::UTC),
-        data_dir: root.get("data_dir", PathBuf::from("data")),
-        stop_within: root.get("stop_within", Span(Duration::from_secs(30))).0,
-        log: part(&mut root, "log", logging::Config::read),
-        http: part(&mut root, "http", http::Config::read),
-    };
+    let time_zone = time_zone(&mut root).unwrap_or(TimeZone::UTC);
+    let mqtt = root.has("mqtt").then(|| part(&mut root, "mqtt", source::Config::read));
+    let destinations = sink::Destination::read_all(&mut root);
+    let routes = transform::Config::read(&mut root);
+    let routing = check_routing(&root, &routes, &destinations);
+    let reference = sources.read(&time_zone, &problems);
+    let transform = Transform::new(
+        routes,
+        Arc::new(reference.catalogue),
+        &reference.profiles,
+        Arc::new(reference.registry),
+        time_zone.clone(),
+    );
+    let transform = transform.map_err(|error| root.problem("routes", error.to_string())).ok();
+    let data_dir = root.get("data_dir", PathBuf::from("data"));
+    let stop_within = root.get("stop_within", Span(Duration::from_secs(30))).0;
+    let log = part(&mut root, "log", logging::Config::read);
+    let http = part(&mut root, "http", http::Config::read);
+    let journal = part(&mut root, "journal", journal::Config::read);
+    let quarantine = part(&mut root, "quarantine", quarantine::Config::read);
+    let batch = part(&mut root, "batch", batch::Config::read);
     root.finish();
     let mut problems = problems.into_vec();
     problems.iter_mut().for_each(|problem| origins.complete(problem));
-    if problems.is_empty() { Ok(config) } else { Err(problems) }
+    match transform.map(Arc::new) {
+        Some(transform) if problems.is_empty() => Ok(Config {
+            data_dir,
+            time_zone,
+            stop_within,
+            log,
+            http,
+            journal,
+            quarantine,
+            mqtt,
+            batch,
+            destinations,
+            transform,
+            routing,
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// Each route's topic with its destination; one that names no destination of the list is a mistake.
+fn check_routing(
+    root: &Section,
+    routes: &transform::Config,
+    destinations: &[sink::Destination],
+) -> Vec<(String, String)> {
+    let mut routing = Vec::new();
+    for (index, route) in routes.routes.iter().enumerate() {
+        if !destinations.iter().any(|destination| destination.name == route.destination) {
+            let known: Vec<_> = destinations.iter().map(|destination| destination.name.as_str()).collect();
+            let text =
+                format!("\"{}\" is no destination; there are: {}", route.destination, known.join(", "));
+            root.problem(&format!("routes[{index}].destination"), text);
+        }
+        routing.push((route.topic.as_str().to_owned(), route.destination.clone()));
+    }
+    routing
 }
 
 /// Nothing where it is unset or wrong, which is a problem on record then: no city's times are guessed.

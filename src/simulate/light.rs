@@ -20,7 +20,7 @@ pub(super) fn reading(device: &Device, told: i64, rng: &mut fastrand::Rng) -> (S
                 .good("power_w", power)
                 .good("voltage_v", voltage)
                 .good("current_a", current)
-                .good("lamp_on", f64::from(u8::from(on))),
+                .good("lamp_on_state", f64::from(u8::from(on))),
         );
     }
     (format!("[{}]", samples.join(",")), points)
