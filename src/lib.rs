@@ -48,6 +48,7 @@ pub mod source;
 pub mod cli;
 pub mod config;
 pub mod delivery;
+pub mod pipeline;
 pub mod simulate;
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
-    let transform = configuration(files)?.transform()?;
+    let transform = configuration(files)?.transform;
     let payload = payload(options.payload_file.as_deref())?;
     let explanation = transform.explain(&record(options, payload), &State::default());
     if options.json { say_json(&explanation) } else { tell(&explanation) }

@@ -2,7 +2,10 @@
 
 mod check;
 pub mod demo_view;
+mod explain;
 mod health;
+mod quarantine;
+mod run;
 mod stop;
 
 use std::ffi::OsString;
@@ -38,6 +41,13 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The service: reads from the broker and stores, until a signal stops it.
+    Run(run::Options),
+    /// Tells what would become of one message, and why.
+    Explain(explain::Options),
+    /// What could not be stored, and why (the dead-letter queue).
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
     /// Finds every mistake in the configuration.
     Check(check::Options),
     /// Asks the running service whether it is ready.
@@ -73,6 +83,9 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     };
     let files = files(arguments.config);
     match arguments.command {
+        Command::Run(options) => runtime()?.block_on(run::run(&options, &files)),
+        Command::Explain(options) => explain::run(&options, &files),
+        Command::Quarantine(command) => quarantine::run(command, &files),
         Command::Check(options) => check::run(&options, &files),
         Command::Health(options) => runtime()?.block_on(health::run(&options, &files)),
     }

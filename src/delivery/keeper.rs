@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::account::Account;
 use crate::backoff::Backoff;
 use crate::journal::Journal;
-use crate::journal::cursor::{self, Cursor};
+use crate::journal::cursor::{self, Cursor, Progress};
 use crate::journal::disk::Disk;
 use crate::outcome::Outcomes;
 use crate::status::Part;
@@ -28,18 +28,35 @@ const EVERY: Duration = Duration::from_millis(100);
 pub struct Standings {
     journal: Journal,
     deliveries: Arc<BTreeMap<String, watch::Receiver<Standing>>>,
+    retired: Arc<BTreeMap<String, Outcomes>>,
 }
 
 impl Standings {
-    pub fn new(journal: Journal, deliveries: BTreeMap<String, watch::Receiver<Standing>>) -> Self {
-        Self { journal, deliveries: Arc::new(deliveries) }
+    /// `retired` is what destinations had settled that are no longer there.
+    pub fn new(
+        journal: Journal,
+        deliveries: BTreeMap<String, watch::Receiver<Standing>>,
+        retired: BTreeMap<String, Outcomes>,
+    ) -> Self {
+        Self { journal, deliveries: Arc::new(deliveries), retired: Arc::new(retired) }
     }
 
     /// The account at this instant. Positions are read before the journal's end, so pending is never negative.
     pub fn account(&self) -> Account {
-        let outcomes: Vec<Outcomes> =
-            self.deliveries.values().map(|standing| standing.borrow().progress.outcomes.clone()).collect();
-        Account::new(self.journal.end(), &outcomes)
+        let progress = self.progress();
+        let outcomes = progress.values().map(|progress| &progress.outcomes);
+        Account::new(self.journal.end(), outcomes.chain(self.retired.values()))
+    }
+
+    /// Returns when some destination has moved, or after a moment.
+    pub async fn moved(&self) {
+        let mut moves = tokio::task::JoinSet::new();
+        for standing in self.deliveries.values() {
+            let mut standing = standing.clone();
+            standing.mark_unchanged();
+            moves.spawn(async move { standing.changed().await });
+        }
+        let _ = tokio::time::timeout(EVERY, moves.join_next()).await;
     }
 
     /// When the oldest message on its way to any destination was received, Unix time in nanoseconds.
@@ -47,10 +64,10 @@ impl Standings {
         self.deliveries.values().filter_map(|standing| standing.borrow().oldest_received).min()
     }
 
-    /// Each destination's position: the next sequence number it has to settle.
-    pub fn positions(&self) -> BTreeMap<String, u64> {
-        let position = |standing: &watch::Receiver<Standing>| standing.borrow().progress.position;
-        self.deliveries.iter().map(|(name, standing)| (name.clone(), position(standing))).collect()
+    /// How far each destination is.
+    pub fn progress(&self) -> BTreeMap<String, Progress> {
+        let progress = |standing: &watch::Receiver<Standing>| standing.borrow().progress.clone();
+        self.deliveries.iter().map(|(name, standing)| (name.clone(), progress(standing))).collect()
     }
 }
 

@@ -23,6 +23,9 @@ pub struct Cursor {
     /// Which topics went to which destination when this was written, in the order of the routes.
     #[serde(default)]
     pub routing: Vec<(String, String)>,
+    /// What destinations had settled that are not configured any more.
+    #[serde(default)]
+    pub retired: BTreeMap<String, Outcomes>,
 }
 
 /// How far one destination is. `outcomes.total()` equals `position - 1`.
@@ -133,7 +136,7 @@ mod tests {
     fn cursor(position: u64) -> Cursor {
         let progress =
             Progress { position, outcomes: Outcomes { stored: position - 1, ..Outcomes::default() } };
-        Cursor { destinations: [("main".to_owned(), progress)].into(), known_floor: 3, routing: Vec::new() }
+        Cursor { destinations: [("main".to_owned(), progress)].into(), known_floor: 3, ..Cursor::default() }
     }
 
     #[test]

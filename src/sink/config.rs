@@ -77,7 +77,7 @@ impl Influx {
 }
 
 impl Destination {
-    /// Reads the list; without one, the embedded store is the only destination.
+    /// Reads the list.
     pub fn read_all(root: &mut Section) -> Vec<Self> {
         let mut all = Vec::<Self>::new();
         for mut section in root.list("destinations") {
@@ -90,7 +90,7 @@ impl Destination {
             section.finish();
         }
         if all.is_empty() {
-            all.push(Self { name: "default".to_owned(), kind: Kind::Embedded { retention: None }, lanes: 1 });
+            root.problem("destinations", "name at least one");
         }
         all
     }
@@ -111,7 +111,7 @@ impl Destination {
                 Kind::Embedded { retention: section.optional::<Span>("retention").map(|span| span.0) }
             }
             _ => {
-                section.problem("kind", "must be \"influxdb\" or \"embedded\"");
+                section.problem("kind", "must be \"influxdb\"");
                 return None;
             }
         };

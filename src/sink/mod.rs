@@ -3,10 +3,13 @@
 mod config;
 pub mod influxdb;
 
+use std::sync::atomic::Ordering;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
 use crate::outcome::Rejection;
+use crate::status::Part;
 
 pub use config::{Destination, Influx, Kind, Login, Place};
 
@@ -22,6 +25,13 @@ pub enum LineVerdict {
 #[error("stopped before every line had its verdict")]
 pub struct Stopped;
 
+/// Why a destination's database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    #[error("the HTTP client cannot be built: {0}")]
+    Client(String),
+}
+
 /// A destination's database.
 #[derive(Debug)]
 pub enum Sink {
@@ -29,6 +39,39 @@ pub enum Sink {
 }
 
 impl Sink {
+    /// Builds it; does not connect.
+    pub fn open(
+        destination: &Destination,
+        _dir: &Path,
+        _clock: Clock,
+        part: Part,
+    ) -> Result<Self, SinkError> {
+        match &destination.kind {
+            Kind::Influx(influx) => influxdb::Writer::new(influx, part)
+                .map(Self::Influx)
+                .map_err(|error| SinkError::Client(error.to_string())),
+        }
+    }
+
+    /// Numbers for metrics: name, meaning, value.
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]
+    pub fn numbers(&self) -> Vec<(&'static str, &'static str, f64)> {
+        match self {
+            Self::Influx(writer) => vec![
+                (
+                    "sink_requests",
+                    "Requests sent to the database",
+                    writer.requests.load(Ordering::Relaxed) as f64,
+                ),
+                (
+                    "sink_retries",
+                    "Requests that must be sent again",
+                    writer.retries.load(Ordering::Relaxed) as f64,
+                ),
+            ],
+        }
+    }
+
     /// Returns when every line has its verdict; tries for as long as it takes, or until stopped.
     pub async fn deliver(
         &self,

@@ -9,5 +9,6 @@
 )]
 
 mod house;
+mod main_job;
 mod smoke;
 mod support;

@@ -1,7 +1,7 @@
 //! The real program, run with a configuration of the test's own.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Nadikota {
     /// Runs `nadikota run` and waits until it answers that it is alive.
     ///
     /// The data directory and the health address are the harness's and come by environment,
-    /// so `config` names neither.
+    /// so `config` names neither. It is read over the shipped configuration, whose routes it keeps.
     pub fn start(config: &str) -> Self {
         let [http] = free_addresses();
         let dir = tempfile::tempdir().expect("a directory");
@@ -42,6 +42,10 @@ impl Nadikota {
 
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     pub fn kill9(&mut self) {
@@ -75,6 +79,7 @@ impl Nadikota {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
         command
             .arg("run")
+            .args(["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config/nadikota.toml")])
             .arg("--config")
             .arg(dir.join("nadikota.toml"))
             .env("NADIKOTA__HTTP__LISTEN", http.to_string())

@@ -1,0 +1,36 @@
+//! `nadikota run`: the service, until a signal stops it.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, configuration, on_signal};
+use crate::clock::Clock;
+use crate::{logging, pipeline};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {}
+
+pub(super) async fn run(_options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
+    let config = configuration(files)?;
+    logging::start(&config.log).context("cannot start logging")?;
+    let within = config.stop_within;
+    let running = pipeline::start(config, Clock::System).await.context("nadikota did not start")?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %running.http, "nadikota runs");
+    let stop = CancellationToken::new();
+    let signals = tokio::spawn(on_signal(stop.clone()));
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = running.failed() => tracing::error!("a part of nadikota has ended; stopping"),
+    }
+    let account = running.drain(within).await.context("nadikota did not end well")?;
+    signals.abort();
+    tracing::info!(
+        received = account.received,
+        stored = account.stored,
+        pending = account.pending,
+        "nadikota has stopped"
+    );
+    Ok(())
+}

@@ -1,0 +1,346 @@
+//! The pipeline: builds the rooms, joins them, supervises them, and drains.
+//!
+//! ```text
+//!  source ─▶ journal ─▶ delivery (one for each destination) ─▶ database
+//!    ▲          │          │               │
+//!    └─ PUBACK ◀┘ synced   └─▶ quarantine  └─▶ keeper: cursor
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::account::Account;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delivery::{self, Delivery, DeliveryError, Keeper, Standings, names};
+use crate::http;
+use crate::journal::cursor::{self, Cursor, CursorError, Progress};
+use crate::journal::disk::{Disk, RealDisk};
+use crate::journal::lock::{DataDir, LockError};
+use crate::journal::{self, Journal, JournalError};
+use crate::outcome::Outcomes;
+use crate::quarantine::{Quarantine, QuarantineError};
+use crate::sink::{Sink, SinkError};
+use crate::source::Source;
+use crate::status::Board;
+
+/// Why the pipeline did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    #[error(transparent)]
+    DataDir(#[from] LockError),
+    #[error("journal: {0}")]
+    Journal(#[from] JournalError),
+    #[error("cursor: {0}")]
+    Cursor(#[from] CursorError),
+    #[error(transparent)]
+    Quarantine(#[from] QuarantineError),
+    #[error("destination \"{name}\": {source}")]
+    Sink { name: String, source: SinkError },
+    #[error(transparent)]
+    Http(#[from] http::HttpError),
+    #[error("the worker thread of the journal cannot be started: {0}")]
+    Thread(std::io::Error),
+    #[error(
+        "routes or destinations were changed while destinations stand at different positions ({positions}); \
+         start once with the former configuration and let it drain, so that no message is passed over by both"
+    )]
+    RoutingChanged { positions: String },
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+}
+
+/// A pipeline at work. Dropping it without [`Running::drain`] is a crash, which is survived like any other.
+#[derive(Debug)]
+pub struct Running {
+    pub standings: Standings,
+    pub board: Board,
+    pub http: SocketAddr,
+    journal: Journal,
+    writer: std::thread::JoinHandle<()>,
+    intake: Stage<()>,
+    deliveries: Stage<Result<(), DeliveryError>>,
+    keeper: Stage<()>,
+    server: Stage<Result<(), http::HttpError>>,
+    _data_dir: DataDir,
+}
+
+/// Tasks that stop together.
+#[derive(Debug)]
+struct Stage<T> {
+    stop: CancellationToken,
+    tasks: Vec<(String, JoinHandle<T>)>,
+}
+
+impl<T: Send + 'static> Stage<T> {
+    fn new() -> Self {
+        Self { stop: CancellationToken::new(), tasks: Vec::new() }
+    }
+
+    fn spawn(&mut self, name: impl Into<String>, task: impl Future<Output = T> + Send + 'static) {
+        self.tasks.push((name.into(), tokio::spawn(task)));
+    }
+
+    /// Asks all to stop and waits; one that is late is named and left to the end of the process.
+    async fn join(self, within: Duration) -> Vec<T> {
+        self.stop.cancel();
+        let deadline = tokio::time::Instant::now() + within;
+        let mut results = Vec::new();
+        for (name, task) in self.tasks {
+            match tokio::time::timeout_at(deadline, task).await {
+                Ok(Ok(result)) => results.push(result),
+                Ok(Err(error)) => tracing::error!(task = name, %error, "a task failed"),
+                Err(_) => tracing::warn!(task = name, "did not stop in time"),
+            }
+        }
+        results
+    }
+}
+
+/// Builds everything and starts it. Start and recovery are the same path.
+pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineError> {
+    let listener = http::bind(config.http.listen).await?;
+    let data_dir = DataDir::open(&config.data_dir)?;
+    let dir = data_dir.path().to_owned();
+    let board = Board::new(clock.clone());
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+
+    let mut cursor = cursor::load(&dir)?.unwrap_or_default();
+    let (journal, writer) = open_journal(&config, &cursor, &disk, &clock, &board)?;
+    take_over(&mut cursor, &config)?;
+    let positions = cursor.destinations.iter().map(|(name, progress)| (name.clone(), progress.position));
+    let quarantine = Quarantine::open(
+        &dir.join("quarantine"),
+        &config.quarantine,
+        Arc::clone(&disk),
+        clock.clone(),
+        &positions.collect(),
+    )?;
+
+    let mut deliveries = Stage::new();
+    let mut watched = BTreeMap::new();
+    let mut sinks = BTreeMap::new();
+    let quarantine_part = board.part("quarantine");
+    quarantine_part.ok();
+    for (index, destination) in config.destinations.iter().enumerate() {
+        let name = destination.name.clone();
+        let part = board.part(format!("destination {name}"));
+        let sink = Sink::open(destination, part)
+            .map_err(|source| PipelineError::Sink { name: name.clone(), source })?;
+        let sink = Arc::new(sink);
+        let progress = cursor.destinations.get(&name).cloned().unwrap_or_default();
+        let (delivery, standing) = Delivery::new(delivery::Parts {
+            destination: name.clone(),
+            takes_unrouted: index == 0,
+            transform: Arc::clone(&config.transform),
+            state: names::load(&dir, &name),
+            reader: journal.reader(progress.position),
+            sink: Arc::clone(&sink),
+            lanes: destination.lanes,
+            batch: config.batch,
+            quarantine: quarantine.clone(),
+            progress,
+            part: quarantine_part.clone(),
+        });
+        deliveries.spawn(format!("delivery to {name}"), delivery.run(deliveries.stop.clone()));
+        watched.insert(name.clone(), standing);
+        sinks.insert(name, sink);
+    }
+    let standings = Standings::new(journal.clone(), watched, cursor.retired.clone());
+
+    let mut intake = Stage::new();
+    let mut known_floor = Arc::default();
+    let mut counts = None;
+    if let Some(mqtt) = config.mqtt.clone() {
+        let (filters, part) = (config.transform.filters(), board.part("mqtt"));
+        let source = Source::new(mqtt, 0, filters, journal.clone(), cursor.known_floor, part).await?;
+        known_floor = source.known_floor();
+        counts = Some(source.counts());
+        intake.spawn("source", source.run(intake.stop.clone()));
+    }
+
+    let mut keeper = Stage::new();
+    let part = board.part("cursor");
+    let task = Keeper::new(dir, disk, standings.clone(), known_floor, cursor, part);
+    keeper.spawn("keeper of the cursor", task.run(keeper.stop.clone()));
+
+    let numbers =
+        Numbers { standings: standings.clone(), journal: journal.clone(), quarantine, sinks, counts, clock };
+    let view = http::View::new(board.clone(), move || numbers.snapshot());
+    let address = listener.local_addr().unwrap_or(config.http.listen);
+    let mut server = Stage::new();
+    server.spawn("http", http::Server::new(&config.http, view).run(listener, server.stop.clone()));
+    Ok(Running {
+        standings,
+        board,
+        http: address,
+        journal,
+        writer,
+        intake,
+        deliveries,
+        keeper,
+        server,
+        _data_dir: data_dir,
+    })
+}
+
+fn open_journal(
+    config: &Config,
+    cursor: &Cursor,
+    disk: &Arc<dyn Disk>,
+    clock: &Clock,
+    board: &Board,
+) -> Result<(Journal, std::thread::JoinHandle<()>), PipelineError> {
+    let part = board.part("journal");
+    let dir = config.data_dir.join("journal");
+    let past = cursor.highest();
+    let (journal, writer, recovery) =
+        journal::open(&dir, &config.journal, Arc::clone(disk), clock.clone(), past, part.clone())?;
+    part.ok();
+    tracing::info!(
+        next = journal.end(),
+        torn_bytes = recovery.torn,
+        damaged_bytes = recovery.damaged,
+        unsettled = journal.end().saturating_sub(cursor.lowest()),
+        "journal opened"
+    );
+    let thread = std::thread::Builder::new().name("journal".to_owned());
+    let writer = thread.spawn(move || writer.run()).map_err(PipelineError::Thread)?;
+    Ok((journal, writer))
+}
+
+/// Fits the cursor to the configured destinations. Who settles which message may change only at one position.
+fn take_over(cursor: &mut Cursor, config: &Config) -> Result<(), PipelineError> {
+    let highest = cursor.highest();
+    let changed = cursor.routing != config.routing;
+    if changed && cursor.lowest() != highest {
+        let positions = cursor.destinations.iter();
+        let positions: Vec<_> =
+            positions.map(|(name, progress)| format!("{name}: {}", progress.position)).collect();
+        return Err(PipelineError::RoutingChanged { positions: positions.join(", ") });
+    }
+    let mut former = std::mem::take(&mut cursor.destinations);
+    for destination in &config.destinations {
+        let progress = former.remove(&destination.name).unwrap_or_else(|| Progress {
+            position: highest,
+            outcomes: Outcomes { elsewhere: highest.saturating_sub(1), ..Outcomes::default() },
+        });
+        cursor.destinations.insert(destination.name.clone(), progress);
+    }
+    // What a removed destination had settled stays in the account.
+    for (name, progress) in former {
+        tracing::info!(destination = name, "no longer configured; what it settled stays in the account");
+        cursor.retired.entry(name).or_default().add(&progress.outcomes);
+    }
+    cursor.routing.clone_from(&config.routing);
+    Ok(())
+}
+
+impl Running {
+    /// Returns when a part has ended that should not have: its reason is told by [`Running::drain`].
+    pub async fn failed(&self) {
+        let ended = || {
+            self.deliveries.tasks.iter().any(|(_, task)| task.is_finished())
+                || self.server.tasks.iter().any(|(_, task)| task.is_finished())
+                || self.writer.is_finished()
+        };
+        let mut look = tokio::time::interval(Duration::from_millis(500));
+        while !ended() {
+            look.tick().await;
+        }
+    }
+
+    /// Stops taking messages, delivers what is on disk for at most `within`, and ends. Whatever is left is
+    /// delivered after the next start.
+    pub async fn drain(self, within: Duration) -> Result<Account, PipelineError> {
+        let deadline = tokio::time::Instant::now() + within;
+        self.intake.join(within).await;
+        let settled = async {
+            while self.standings.account().pending > 0 {
+                self.standings.moved().await;
+            }
+        };
+        if tokio::time::timeout_at(deadline, settled).await.is_err() {
+            let pending = self.standings.account().pending;
+            tracing::warn!(pending, "stopped before everything was delivered; it goes on at the next start");
+        }
+        // Each part may be late by itself; none may hold the others.
+        let each = Duration::from_secs(5);
+        let ended = self.deliveries.join(each).await;
+        self.keeper.join(each).await;
+        let account = self.standings.account();
+        let served = self.server.join(each).await;
+        drop((self.standings, self.journal));
+        if tokio::task::spawn_blocking(move || self.writer.join()).await.is_err() {
+            tracing::error!("the journal's thread failed");
+        }
+        served.into_iter().collect::<Result<(), _>>()?;
+        ended.into_iter().collect::<Result<(), _>>()?;
+        Ok(account)
+    }
+}
+
+/// Everything health and metrics tell, read where it is.
+struct Numbers {
+    standings: Standings,
+    journal: Journal,
+    quarantine: Quarantine,
+    sinks: BTreeMap<String, Arc<Sink>>,
+    counts: Option<Arc<crate::source::Counts>>,
+    clock: Clock,
+}
+
+impl Numbers {
+    fn snapshot(&self) -> http::Snapshot {
+        use std::sync::atomic::Ordering::Relaxed;
+        let oldest = self.standings.oldest_received().map(|received| {
+            let age = self.clock.now().saturating_sub(received);
+            Duration::from_nanos(u64::try_from(age).unwrap_or(0))
+        });
+        let destinations = self.standings.progress().into_iter().map(|(name, progress)| {
+            (name, http::Destination { position: progress.position, outcomes: progress.outcomes })
+        });
+        #[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]
+        let float = |number: u64| number as f64;
+        let (journal, quarantine) = (self.journal.stats(), self.quarantine.counts());
+        let mut numbers = vec![
+            http::Number::gauge("journal_size_bytes", "Bytes of all journal segments", float(journal.bytes)),
+            http::Number::gauge(
+                "journal_last_sync_seconds",
+                "How long the last sync of the journal took",
+                journal.last_sync.as_secs_f64(),
+            ),
+            http::Number::gauge("quarantine_size_bytes", "Bytes in quarantine", float(quarantine.bytes)),
+            http::Number::counter(
+                "quarantine_expired_messages",
+                "Messages that the quarantine's quota removed",
+                float(quarantine.expired),
+            ),
+        ];
+        if let Some(counts) = &self.counts {
+            for (name, help, count) in [
+                ("mqtt_connections", "Connections made to the broker", &counts.connections),
+                ("mqtt_redelivered_messages", "Messages the broker sent again", &counts.redelivered),
+                ("no_room_messages", "QoS 0 messages that found a full journal", &counts.no_room),
+            ] {
+                numbers.push(http::Number::counter(name, help, float(count.load(Relaxed))));
+            }
+        }
+        for (name, sink) in &self.sinks {
+            for (what, help, value) in sink.numbers() {
+                numbers.push(http::Number::counter(what, help, value).label("destination", name));
+            }
+        }
+        http::Snapshot {
+            account: self.standings.account(),
+            oldest_unsettled: oldest,
+            destinations: destinations.collect(),
+            numbers,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The simulated city against real servers: publishes, and holds what is stored against the publisher's log.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use nadikota::clock::Clock;
+use nadikota::config::DEMO_DEVICES;
+use nadikota::journal::cursor;
+use nadikota::journal::disk::RealDisk;
+use nadikota::mqtt;
+use nadikota::quarantine::{self, Filter};
+use nadikota::simulate::oracle::{self, Held, Row, Verdict};
+use nadikota::simulate::publisher::{self, Plan};
+use nadikota::simulate::{City, Log, Options, Pace};
+use tokio_util::sync::CancellationToken;
+
+use super::influxdb::InfluxDb;
+use super::nadikota::Nadikota;
+use super::wait::poll_until;
+
+/// Every measurement the city's profiles name, and that of strangers.
+const MEASUREMENTS: &[&str] =
+    &["air_quality", "noise", "parking", "sensor", "street_light", "waste", "water_level", "weather"];
+const TAGS: &[&str] = &["channel", "city", "device", "district", "site"];
+
+/// A city for load: told times from 30 days ago on, misbehaving devices among them.
+pub fn city(seed: u64) -> City {
+    let options = Options { seed, pace: Pace::Load, trouble: true, unrouted: false };
+    City::new(DEMO_DEVICES, options).expect("the shipped registry")
+}
+
+pub fn client(broker: SocketAddr, client_id: &str) -> mqtt::Options {
+    mqtt::Options {
+        version: mqtt::Version::V3,
+        host: broker.ip().to_string(),
+        port: broker.port(),
+        client_id: client_id.to_owned(),
+        login: None,
+        keep_alive: Duration::from_secs(30),
+        session_expiry: Duration::ZERO,
+        receive_maximum: 1000,
+        max_packet: 2 * 1024 * 1024,
+        filters: Vec::new(),
+    }
+}
+
+/// Publishes `count` messages of the city; the log says which were acknowledged.
+pub fn publish(city: &mut City, log: &mut Log, broker: SocketAddr, plan: Plan) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let stop = CancellationToken::new();
+    let options = client(broker, "city");
+    runtime
+        .block_on(publisher::run(city, log, &options, plan, &Clock::System, &stop, |_| {}))
+        .expect("the broker stays");
+}
+
+/// Waits until `received` messages came in and each has its outcome; the account must balance all the while.
+pub fn settled(nadikota: &Nadikota, received: u64, limit: Duration) -> serde_json::Value {
+    poll_until(limit, "every message has its outcome", || {
+        let account = nadikota.health()?["account"].clone();
+        let number = |name: &str| account[name].as_u64().expect("a number");
+        let discarded: u64 = account["discarded"]
+            .as_object()
+            .expect("reasons")
+            .values()
+            .filter_map(serde_json::Value::as_u64)
+            .sum();
+        let sum = number("stored")
+            + number("partly_stored")
+            + number("quarantined")
+            + discarded
+            + number("pending");
+        assert_eq!(sum, number("received"), "the account does not balance: {account}");
+        (number("received") >= received && number("pending") == 0).then_some(account)
+    })
+}
+
+/// Everything in the database and the quarantine against the log.
+pub fn judge(log: &Log, database: &InfluxDb, nadikota: &Nadikota) -> Verdict {
+    oracle::judge(log, rows(database), held(nadikota))
+}
+
+fn rows(database: &InfluxDb) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for measurement in MEASUREMENTS {
+        for columns in database.query(&format!("SELECT * FROM \"{measurement}\"")) {
+            let tags: BTreeMap<String, String> = TAGS
+                .iter()
+                .filter_map(|tag| Some(((*tag).to_owned(), columns.get(*tag)?.as_str()?.to_owned())))
+                .collect();
+            let time = columns["time"].as_i64().expect("a time");
+            for (field, value) in &columns {
+                let Some(value) = value.as_f64().filter(|_| field != "time") else { continue };
+                let (measurement, field) = ((*measurement).to_owned(), field.clone());
+                rows.push(Row { measurement, tags: tags.clone(), time, field, value });
+            }
+        }
+    }
+    rows
+}
+
+fn held(nadikota: &Nadikota) -> Vec<Held> {
+    let dir = nadikota.data_dir();
+    let cursor = cursor::load(&dir).expect("a cursor").unwrap_or_default();
+    let positions =
+        cursor.destinations.iter().map(|(name, progress)| (name.clone(), progress.position)).collect();
+    let held = quarantine::list(&dir.join("quarantine"), &RealDisk, &positions, &Filter::default());
+    held.expect("the quarantine")
+        .into_iter()
+        .map(|held| Held {
+            topic: held.record.message.topic.to_vec(),
+            payload: held.record.message.payload.to_vec(),
+            reason: held.rejection.reason,
+        })
+        .collect()
+}
