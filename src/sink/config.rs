@@ -20,10 +20,6 @@ pub struct Destination {
 #[derive(Debug, Clone)]
 pub enum Kind {
     Influx(Influx),
-    /// SQLite in the data directory.
-    Embedded {
-        retention: Option<Duration>,
-    },
 }
 
 /// An InfluxDB, or what speaks its write protocol.
@@ -107,9 +103,6 @@ impl Destination {
         }
         let kind = match section.get("kind", "influxdb".to_owned()).as_str() {
             "influxdb" => Kind::Influx(Self::read_influx(section)?),
-            "embedded" => {
-                Kind::Embedded { retention: section.optional::<Span>("retention").map(|span| span.0) }
-            }
             _ => {
                 section.problem("kind", "must be \"influxdb\"");
                 return None;

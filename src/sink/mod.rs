@@ -40,12 +40,7 @@ pub enum Sink {
 
 impl Sink {
     /// Builds it; does not connect.
-    pub fn open(
-        destination: &Destination,
-        _dir: &Path,
-        _clock: Clock,
-        part: Part,
-    ) -> Result<Self, SinkError> {
+    pub fn open(destination: &Destination, part: Part) -> Result<Self, SinkError> {
         match &destination.kind {
             Kind::Influx(influx) => influxdb::Writer::new(influx, part)
                 .map(Self::Influx)
