@@ -130,7 +130,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     for (index, destination) in config.destinations.iter().enumerate() {
         let name = destination.name.clone();
         let part = board.part(format!("destination {name}"));
-        let sink = Sink::open(destination, part)
+        let sink = Sink::open(destination, &dir, clock.clone(), part)
             .map_err(|source| PipelineError::Sink { name: name.clone(), source })?;
         let sink = Arc::new(sink);
         let progress = cursor.destinations.get(&name).cloned().unwrap_or_default();

@@ -125,8 +125,7 @@ fn a_secret_is_read_from_the_file_beside_the_configuration_and_never_from_two_pl
 #[test]
 fn the_time_zone_is_required_and_must_exist() {
     let folder = tempfile::tempdir().unwrap();
-    let rest = "[[destinations]]\nurl = \"http://x\"\nversion = \"1\"\ndatabase = \"city\"\n";
-    let none = write(&folder, "none.toml", rest);
+    let none = write(&folder, "none.toml", "");
     assert_eq!(mistakes(load(std::slice::from_ref(&none), [])), ["time_zone: is required"]);
     let found = mistakes(load(&[none], environment(&[("NADIKOTA__TIME_ZONE", "Asia/Pasuruan")])));
     let told =

@@ -20,6 +20,10 @@ pub struct Destination {
 #[derive(Debug, Clone)]
 pub enum Kind {
     Influx(Influx),
+    /// SQLite in the data directory; older points than the retention go.
+    Embedded {
+        retention: Option<Duration>,
+    },
 }
 
 /// An InfluxDB, or what speaks its write protocol.
@@ -73,7 +77,7 @@ impl Influx {
 }
 
 impl Destination {
-    /// Reads the list.
+    /// Reads the list; without one, the embedded store is the only destination.
     pub fn read_all(root: &mut Section) -> Vec<Self> {
         let mut all = Vec::<Self>::new();
         for mut section in root.list("destinations") {
@@ -86,7 +90,7 @@ impl Destination {
             section.finish();
         }
         if all.is_empty() {
-            root.problem("destinations", "name at least one");
+            all.push(Self { name: "default".to_owned(), kind: Kind::Embedded { retention: None }, lanes: 1 });
         }
         all
     }
@@ -103,8 +107,11 @@ impl Destination {
         }
         let kind = match section.get("kind", "influxdb".to_owned()).as_str() {
             "influxdb" => Kind::Influx(Self::read_influx(section)?),
+            "embedded" => {
+                Kind::Embedded { retention: section.optional::<Span>("retention").map(|span| span.0) }
+            }
             _ => {
-                section.problem("kind", "must be \"influxdb\"");
+                section.problem("kind", "must be \"influxdb\" or \"embedded\"");
                 return None;
             }
         };

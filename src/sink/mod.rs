@@ -1,13 +1,16 @@
 //! Sinks: where points are stored, InfluxDB or the embedded store; each gives every line a verdict.
 
 mod config;
+pub mod embedded;
 pub mod influxdb;
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
+use crate::clock::Clock;
 use crate::outcome::Rejection;
 use crate::status::Part;
 
@@ -30,21 +33,27 @@ pub struct Stopped;
 pub enum SinkError {
     #[error("the HTTP client cannot be built: {0}")]
     Client(String),
+    #[error(transparent)]
+    Store(#[from] embedded::StoreError),
 }
 
 /// A destination's database.
 #[derive(Debug)]
 pub enum Sink {
-    Influx(influxdb::Writer),
+    Influx(Box<influxdb::Writer>),
+    Embedded(embedded::Store),
 }
 
 impl Sink {
-    /// Builds it; does not connect.
-    pub fn open(destination: &Destination, part: Part) -> Result<Self, SinkError> {
+    /// Builds it; does not connect. `dir` is the data directory.
+    pub fn open(destination: &Destination, dir: &Path, clock: Clock, part: Part) -> Result<Self, SinkError> {
         match &destination.kind {
             Kind::Influx(influx) => influxdb::Writer::new(influx, part)
-                .map(Self::Influx)
+                .map(|writer| Self::Influx(Box::new(writer)))
                 .map_err(|error| SinkError::Client(error.to_string())),
+            Kind::Embedded { retention } => {
+                Ok(Self::Embedded(embedded::Store::open(dir, *retention, clock, part)?))
+            }
         }
     }
 
@@ -52,6 +61,11 @@ impl Sink {
     #[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]
     pub fn numbers(&self) -> Vec<(&'static str, &'static str, f64)> {
         match self {
+            Self::Embedded(store) => vec![(
+                "store_writes",
+                "Batches written to the embedded store",
+                store.writes.load(Ordering::Relaxed) as f64,
+            )],
             Self::Influx(writer) => vec![
                 (
                     "sink_requests",
@@ -75,6 +89,7 @@ impl Sink {
     ) -> Result<Vec<LineVerdict>, Stopped> {
         match self {
             Self::Influx(writer) => writer.deliver(batch, stop).await,
+            Self::Embedded(store) => store.deliver(batch, stop).await,
         }
     }
 }

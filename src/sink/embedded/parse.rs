@@ -1,0 +1,163 @@
+//! Reading back a line that our own line protocol writer made.
+
+/// The value of a field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Numbers and booleans, which are 0 or 1.
+    Number(f64),
+    Text(String),
+}
+
+/// A line taken apart. `series` is measurement and tags as they stand: the identity beside the time.
+#[derive(Debug, PartialEq)]
+pub(super) struct Line<'a> {
+    pub(super) series: &'a str,
+    pub(super) fields: Vec<(String, Value)>,
+    /// Unix time in nanoseconds.
+    pub(super) time: i64,
+}
+
+/// Nothing where the line is not of the shape our writer gives.
+pub(super) fn line(text: &str) -> Option<Line<'_>> {
+    let end = find(text, b' ', false)?;
+    let (series, rest) = text.split_at_checked(end)?;
+    let rest = rest.get(1..)?;
+    let end = find(rest, b' ', true)?;
+    let (fields, time) = rest.split_at_checked(end)?;
+    let time = time.get(1..)?.parse().ok()?;
+    Some(Line { series, fields: split(fields, b',', true).map(field).collect::<Option<_>>()?, time })
+}
+
+/// Measurement and tags of a series, unescaped.
+pub(super) fn series(text: &str) -> Option<(String, Vec<(String, String)>)> {
+    let mut parts = split(text, b',', false);
+    let measurement = unescape(parts.next()?);
+    let tag = |part: &str| {
+        let at = find(part, b'=', false)?;
+        Some((unescape(part.get(..at)?), unescape(part.get(at + 1..)?)))
+    };
+    Some((measurement, parts.map(tag).collect::<Option<_>>()?))
+}
+
+fn field(text: &str) -> Option<(String, Value)> {
+    let at = find(text, b'=', false)?;
+    let (name, value) = (unescape(text.get(..at)?), text.get(at + 1..)?);
+    let value = match value.as_bytes() {
+        [b'"', .., b'"'] => {
+            let inner = value.get(1..value.len() - 1)?;
+            Value::Text(inner.replace("\\\"", "\"").replace("\\\\", "\\"))
+        }
+        b"t" | b"true" => Value::Number(1.0),
+        b"f" | b"false" => Value::Number(0.0),
+        _ => Value::Number(value.strip_suffix('i').unwrap_or(value).parse().ok()?),
+    };
+    Some((name, value))
+}
+
+/// Where `wanted` stands unescaped and, where `quotes` count, outside of quotes.
+fn find(text: &str, wanted: u8, quotes: bool) -> Option<usize> {
+    let (mut escaped, mut quoted, mut previous) = (false, false, 0);
+    for (at, byte) in text.bytes().enumerate() {
+        let literal = escaped;
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            // Quotes begin a text only where a value begins; in a name they are ordinary.
+            b'"' if quotes && (quoted || previous == b'=') => quoted = !quoted,
+            _ if byte == wanted && !quoted => return Some(at),
+            _ => {}
+        }
+        previous = if literal { 0 } else { byte };
+    }
+    None
+}
+
+fn split(text: &str, at: u8, quotes: bool) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        match find(text, at, quotes) {
+            None => rest.take(),
+            Some(end) => {
+                rest = text.get(end + 1..);
+                text.get(..end)
+            }
+        }
+    })
+}
+
+/// Takes the backslash away before what must be escaped; our writer puts none elsewhere in names.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, chars.peek()) {
+            ('\\', Some(next @ (',' | ' ' | '='))) => {
+                out.push(*next);
+                chars.next();
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::line_protocol;
+    use crate::point::{FieldValue, Point};
+
+    fn value() -> impl Strategy<Value = FieldValue> {
+        prop_oneof![
+            any::<f64>().prop_map(FieldValue::Float),
+            any::<i32>().prop_map(|number| FieldValue::Integer(number.into())),
+            any::<bool>().prop_map(FieldValue::Boolean),
+            ".{0,12}".prop_map(FieldValue::Text),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_of_our_writer_is_read_back(
+            tags in proptest::collection::btree_map("[a-z ,=\"\\\\]{1,6}", "\\PC{0,8}", 0..4),
+            fields in proptest::collection::btree_map("[a-z ,=\"\\\\]{1,6}", value(), 1..5),
+            time in any::<i64>(),
+        ) {
+            let point = Point {
+                measurement: "a b,c=d".into(),
+                tags: tags.iter().map(|(key, value)| (Arc::from(key.as_str()), Arc::from(value.as_str()))).collect(),
+                fields: fields.iter().map(|(key, value)| (Arc::from(key.as_str()), value.clone())).collect(),
+                time,
+            };
+            let mut text = Vec::new();
+            if line_protocol::write(&point, &mut text) {
+                let text = String::from_utf8(text).unwrap();
+                let written = line(text.trim_end_matches('\n')).unwrap();
+                prop_assert_eq!(written.time, time);
+                prop_assert!(written.fields.len() <= fields.len());
+                for (_, value) in &written.fields {
+                    let known = fields.values().any(|field| match (field, value) {
+                        (FieldValue::Float(a), Value::Number(b)) => a == b,
+                        (FieldValue::Integer(a), Value::Number(b)) => a.to_string() == b.to_string(),
+                        (FieldValue::Boolean(a), Value::Number(b)) => f64::from(u8::from(*a)) == *b,
+                        (FieldValue::Text(_), Value::Text(_)) => true,
+                        _ => false,
+                    });
+                    prop_assert!(known, "{:?}", value);
+                }
+                let (measurement, _) = series(written.series).unwrap();
+                prop_assert_eq!(measurement, "a b,c=d");
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[a,= \"\\\\0-9.]{0,30}") {
+            let _ = line(&text);
+            let _ = series(&text);
+        }
+    }
+}
