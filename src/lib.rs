@@ -39,6 +39,7 @@ pub mod quarantine;
 
 // Edges.
 pub mod batch;
+pub mod embedded;
 pub mod http;
 pub mod mqtt;
 pub mod sink;
