@@ -18,6 +18,7 @@ use crate::account::Account;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{self, Delivery, DeliveryError, Keeper, Standings, names};
+use crate::embedded::{Broker, BrokerError};
 use crate::http;
 use crate::journal::cursor::{self, Cursor, CursorError, Progress};
 use crate::journal::disk::{Disk, RealDisk};
@@ -52,6 +53,8 @@ pub enum PipelineError {
     )]
     RoutingChanged { positions: String },
     #[error(transparent)]
+    Broker(#[from] BrokerError),
+    #[error(transparent)]
     Delivery(#[from] DeliveryError),
 }
 
@@ -61,9 +64,11 @@ pub struct Running {
     pub standings: Standings,
     pub board: Board,
     pub http: SocketAddr,
+    /// Where the embedded broker listens.
+    pub mqtt: Option<SocketAddr>,
     journal: Journal,
     writer: std::thread::JoinHandle<()>,
-    intake: Stage<()>,
+    intake: Stage<Result<(), BrokerError>>,
     deliveries: Stage<Result<(), DeliveryError>>,
     keeper: Stage<()>,
     server: Stage<Result<(), http::HttpError>>,
@@ -161,7 +166,17 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         let source = Source::new(mqtt, 0, filters, journal.clone(), cursor.known_floor, part).await?;
         known_floor = source.known_floor();
         counts = Some(source.counts());
-        intake.spawn("source", source.run(intake.stop.clone()));
+        let stop = intake.stop.clone();
+        intake.spawn("source", async move {
+            source.run(stop).await;
+            Ok(())
+        });
+    }
+    let mut mqtt = None;
+    if let Some(broker) = &config.broker {
+        let broker = Broker::start(broker, journal.clone(), board.part("broker")).await?;
+        mqtt = Some(broker.local_addr());
+        intake.spawn("embedded broker", broker.run(intake.stop.clone()));
     }
 
     let mut keeper = Stage::new();
@@ -179,6 +194,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         standings,
         board,
         http: address,
+        mqtt,
         journal,
         writer,
         intake,
@@ -246,6 +262,7 @@ impl Running {
     pub async fn failed(&self) {
         let ended = || {
             self.deliveries.tasks.iter().any(|(_, task)| task.is_finished())
+                || self.intake.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.server.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.writer.is_finished()
         };
@@ -259,7 +276,7 @@ impl Running {
     /// delivered after the next start.
     pub async fn drain(self, within: Duration) -> Result<Account, PipelineError> {
         let deadline = tokio::time::Instant::now() + within;
-        self.intake.join(within).await;
+        let taken = self.intake.join(within).await;
         let settled = async {
             while self.standings.account().pending > 0 {
                 self.standings.moved().await;
@@ -279,6 +296,7 @@ impl Running {
         if tokio::task::spawn_blocking(move || self.writer.join()).await.is_err() {
             tracing::error!("the journal's thread failed");
         }
+        taken.into_iter().collect::<Result<(), _>>()?;
         served.into_iter().collect::<Result<(), _>>()?;
         ended.into_iter().collect::<Result<(), _>>()?;
         Ok(account)

@@ -16,7 +16,7 @@ const RED: &str = "\x1b[31m";
 
 /// What the view shows at one moment.
 #[derive(Debug, Clone, Default)]
-pub struct Snapshot {
+pub(super) struct Snapshot {
     /// Messages received in the last second.
     pub per_second: u64,
     pub account: Account,
@@ -34,7 +34,7 @@ pub struct Snapshot {
 
 /// One thing refused or flagged.
 #[derive(Debug, Clone)]
-pub struct Remark {
+pub(super) struct Remark {
     pub device: String,
     /// What became of it: `quarantine wrong_type`, `flag 4`.
     pub verdict: String,
@@ -42,7 +42,7 @@ pub struct Remark {
 }
 
 /// The lines of the view, none wider than `width` columns nor more than `height`.
-pub fn lines(snapshot: &Snapshot, width: usize, height: usize) -> Vec<String> {
+pub(super) fn lines(snapshot: &Snapshot, width: usize, height: usize) -> Vec<String> {
     let account = &snapshot.account;
     let mut page = Page { width, lines: Vec::new() };
     page.line(&[(BOLD, "nadikota demo"), ("", "  Kota Pasuruan, simulated")]);
@@ -94,7 +94,7 @@ pub fn lines(snapshot: &Snapshot, width: usize, height: usize) -> Vec<String> {
 }
 
 /// A command line to paste: one more reading, of the device that is watched.
-pub fn join_in(snapshot: &Snapshot) -> String {
+pub(super) fn join_in(snapshot: &Snapshot) -> String {
     let (host, port) = &snapshot.broker;
     format!(
         "mosquitto_pub -h {} -p {port} -q 1 -t {} -m {}",
@@ -105,7 +105,7 @@ pub fn join_in(snapshot: &Snapshot) -> String {
 }
 
 /// What to write to a terminal so that these lines replace the last ones without flicker.
-pub fn frame(lines: &[String]) -> String {
+pub(super) fn frame(lines: &[String]) -> String {
     // No line end after the last line: on the bottom row it would scroll the page.
     format!("\x1b[H{}\x1b[K\x1b[J", lines.join("\x1b[K\r\n"))
 }

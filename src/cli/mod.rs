@@ -1,7 +1,8 @@
 //! Commands: what people type, and how the answer becomes an exit code.
 
 mod check;
-pub mod demo_view;
+mod demo;
+mod demo_view;
 mod explain;
 mod health;
 mod quarantine;
@@ -43,6 +44,8 @@ struct Arguments {
 enum Command {
     /// The service: reads from the broker and stores, until a signal stops it.
     Run(run::Options),
+    /// A simulated city with broker and store built in: needs no set-up, and checks its own books at the end.
+    Demo(Box<demo::Options>),
     /// Tells what would become of one message, and why.
     Explain(explain::Options),
     /// What could not be stored, and why (the dead-letter queue).
@@ -84,6 +87,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     let files = files(arguments.config);
     match arguments.command {
         Command::Run(options) => runtime()?.block_on(run::run(&options, &files)),
+        Command::Demo(options) => runtime()?.block_on(demo::run(*options)),
         Command::Explain(options) => explain::run(&options, &files),
         Command::Quarantine(command) => quarantine::run(command, &files),
         Command::Check(options) => check::run(&options, &files),

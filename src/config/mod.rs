@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 
 use crate::settings::{Problem, Problems, Section, Span};
 use crate::transform::{self, Transform};
-use crate::{batch, http, journal, logging, quarantine, sink, source};
+use crate::{batch, embedded, http, journal, logging, quarantine, sink, source};
 
 pub use reference::DEMO_DEVICES;
 
@@ -34,6 +34,8 @@ pub struct Config {
     pub quarantine: quarantine::Config,
     /// Nothing where the section is missing: then the embedded broker is the only way in.
     pub mqtt: Option<source::Config>,
+    /// Nothing where the section is missing.
+    pub broker: Option<embedded::Config>,
     pub batch: batch::Config,
     /// Never empty; the first one also takes messages that no route matches.
     pub destinations: Vec<sink::Destination>,
@@ -73,6 +75,7 @@ fn compose(
     let mut root = Section::root(files::table(tree), problems.clone());
     let time_zone = time_zone(&mut root).unwrap_or(TimeZone::UTC);
     let mqtt = root.has("mqtt").then(|| part(&mut root, "mqtt", source::Config::read));
+    let broker = root.has("broker").then(|| part(&mut root, "broker", embedded::Config::read));
     let destinations = sink::Destination::read_all(&mut root);
     let routes = transform::Config::read(&mut root);
     let routing = check_routing(&root, &routes, &destinations);
@@ -105,6 +108,7 @@ fn compose(
             journal,
             quarantine,
             mqtt,
+            broker,
             batch,
             destinations,
             transform,

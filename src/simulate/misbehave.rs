@@ -62,6 +62,27 @@ impl Misbehaviour {
         Self::Join,
     ];
 
+    /// In words, for who watches.
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::ImpossibleValue => "an air temperature of 155.2 °C: kept as _failed, flag 4",
+            Self::SuspectValue => "an air temperature that is doubtful here: flag 3",
+            Self::BrokenJson => "JSON that ends in the middle",
+            Self::ClockIn1970 => "a clock that was never set: receive time, flag 3",
+            Self::TextForNumber => "text where a number belongs",
+            Self::NanInJson => "NaN inside JSON",
+            Self::BareNan => "NaN as the whole payload",
+            Self::Silence => "speaks again after a long silence",
+            Self::Burst => "many messages in a row",
+            Self::RetainedClear => "an empty retained message",
+            Self::UnroutedTopic => "a topic that no route matches",
+            Self::UnknownName => "a field that its profile does not know",
+            Self::UnregisteredDevice => "a device that the registry does not know",
+            Self::InvalidUtf8 => "bytes that are no text",
+            Self::Join => "a node joins the network: no reading",
+        }
+    }
+
     /// Which kind of device does it.
     pub(super) const fn kind(self) -> Kind {
         match self {
