@@ -18,7 +18,7 @@ use crate::journal::{Durable, Entry, Journal, JournalError, Pending};
 use crate::message::Message;
 use crate::mqtt::{Acknowledger, Event, Publish, Receipt};
 use crate::status::Part;
-use redelivery::{InDoubt, Redelivery};
+use redelivery::{Content, InDoubt, Redelivery};
 
 pub use config::Config;
 
@@ -153,8 +153,7 @@ impl Source {
             seq: 0,
             session: self.session,
             packet_id,
-            topic: message.topic.clone(),
-            payload: message.payload.clone(),
+            content: Content::of(&message.topic, &message.payload),
         });
         match self.journal.try_append(message) {
             Ok(pending) => {
@@ -276,8 +275,7 @@ async fn in_doubt(journal: &Journal, number: u16, floor: u64) -> Result<(u32, Ve
                             seq: record.seq,
                             session,
                             packet_id: message.packet_id,
-                            topic: message.topic,
-                            payload: message.payload,
+                            content: Content::of(&message.topic, &message.payload),
                         });
                     }
                 }

@@ -1,8 +1,7 @@
 //! Tells a broker's redelivery from an honest repeat: the records whose PUBACK is not known to have arrived.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-
-use bytes::Bytes;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// A journaled QoS 1 message that the broker may send again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,8 +9,24 @@ pub struct InDoubt {
     pub seq: u64,
     pub session: u32,
     pub packet_id: u16,
-    pub topic: Bytes,
-    pub payload: Bytes,
+    pub content: Content,
+}
+
+/// What a message says, in few bytes: the table can hold one for each packet identifier, whatever its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    hash: u64,
+    topic: usize,
+    payload: usize,
+}
+
+impl Content {
+    pub fn of(topic: &[u8], payload: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        topic.hash(&mut hasher);
+        payload.hash(&mut hasher);
+        Self { hash: hasher.finish(), topic: topic.len(), payload: payload.len() }
+    }
 }
 
 /// Records in doubt, by packet identifier, and the position below which all are known.
@@ -52,7 +67,7 @@ impl Redelivery {
             self.settle(seq);
             return None;
         }
-        let same = held.session == session && held.topic == topic && held.payload == payload;
+        let same = held.session == session && held.content == Content::of(topic, payload);
         same.then_some(held.seq)
     }
 
@@ -116,13 +131,7 @@ mod tests {
     use super::*;
 
     fn record(seq: u64, packet_id: u16) -> InDoubt {
-        InDoubt {
-            seq,
-            session: 1,
-            packet_id,
-            topic: Bytes::from_static(b"t"),
-            payload: Bytes::from_static(b"0"),
-        }
+        InDoubt { seq, session: 1, packet_id, content: Content::of(b"t", b"0") }
     }
 
     #[test]
