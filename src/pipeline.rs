@@ -292,6 +292,7 @@ impl Running {
         self.keeper.join(each).await;
         let account = self.standings.account();
         let served = self.server.join(each).await;
+        self.journal.close();
         drop((self.standings, self.journal));
         if tokio::task::spawn_blocking(move || self.writer.join()).await.is_err() {
             tracing::error!("the journal's thread failed");

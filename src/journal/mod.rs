@@ -198,6 +198,7 @@ pub fn open(
         part,
         open: None,
         last_sync: Duration::ZERO,
+        looked: std::time::Instant::now(),
     };
     Ok((Journal { shared, arrivals: sender }, writer, found.recovery))
 }
@@ -205,10 +206,17 @@ pub fn open(
 impl Journal {
     /// Hands a message in; gives it back where the queue to the writer is full.
     pub fn try_append(&self, message: Message) -> Result<Pending, Message> {
+        let bytes = message.payload.len();
+        if !self.shared.wait(bytes) {
+            return Err(message);
+        }
         let (waiter, pending) = oneshot::channel();
         match self.arrivals.try_send(Arrival { message, waiter }) {
             Ok(()) => Ok(Pending(pending)),
-            Err(TrySendError::Full(arrival) | TrySendError::Disconnected(arrival)) => Err(arrival.message),
+            Err(TrySendError::Full(arrival) | TrySendError::Disconnected(arrival)) => {
+                self.shared.wait_no_more(bytes);
+                Err(arrival.message)
+            }
         }
     }
 
@@ -227,6 +235,11 @@ impl Journal {
     pub async fn has_place(&self) {
         let mut end = self.shared.end.subscribe();
         let _ = tokio::time::timeout(Duration::from_millis(20), end.changed()).await;
+    }
+
+    /// The pipeline ends: the writer gives up what the disk does not take now, unanswered.
+    pub fn close(&self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
     }
 
     /// The next sequence number to be given: everything below is on disk.

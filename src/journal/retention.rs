@@ -42,15 +42,16 @@ pub(super) fn look_after(shared: &Shared) -> Room {
         delivered_size = delivered_size.saturating_sub(segment.size);
         free = free.saturating_add(segment.size);
     }
+    // The reasons hold no figure that changes, or health could not say since when.
     if total >= shared.config.max_size {
+        let limit = shared.config.max_size;
         let reason = format!(
-            "the journal is full: {total} bytes wait for a destination, journal.max_size is {}",
-            shared.config.max_size
+            "the journal is full: what waits for a destination fills journal.max_size, {limit} bytes"
         );
         return Room::Full { reason };
     }
     if free < min_free {
-        let reason = format!("the disk is nearly full: {free} bytes free, at least {min_free} are kept free");
+        let reason = format!("the disk is nearly full: less than the {min_free} bytes that are kept free");
         return Room::Full { reason };
     }
     Room::Free

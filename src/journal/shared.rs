@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use crate::message::Record;
 
 /// Newest records kept in memory for readers that keep up, in bytes of topic and payload.
 const TAIL_BYTES: usize = 8 * 1024 * 1024;
+/// Payload bytes that may wait for the writer.
+const WAITING_BYTES: usize = 64 * 1024 * 1024;
 /// What a record costs beside its bytes.
 const RECORD_COST: usize = 128;
 
@@ -32,8 +34,10 @@ pub(super) struct Shared {
     /// Everything below is on disk.
     pub(super) end: watch::Sender<u64>,
     pub(super) room: watch::Sender<Room>,
-    /// The last write failed.
-    pub(super) failing: AtomicBool,
+    /// The pipeline ends: what the disk does not take now stays with the broker.
+    pub(super) closing: AtomicBool,
+    /// Bytes of payload handed in and not on disk yet.
+    waiting: AtomicUsize,
     /// Everything below is settled at every destination.
     pub(super) released: AtomicU64,
     pub(super) last_sync_nanos: AtomicU64,
@@ -76,7 +80,8 @@ impl Shared {
             config,
             end: watch::Sender::new(end),
             room: watch::Sender::new(Room::Free),
-            failing: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
             released: AtomicU64::new(1),
             last_sync_nanos: AtomicU64::new(0),
             tail: Mutex::default(),
@@ -115,9 +120,41 @@ impl Shared {
         (!records.is_empty()).then_some(records)
     }
 
-    pub(super) fn began(&self, first: u64, roll: u32, path: PathBuf) {
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// Takes a place for a message of so many bytes; one always may wait, however large.
+    pub(super) fn wait(&self, bytes: usize) -> bool {
+        let before = self.waiting.fetch_add(bytes, Ordering::SeqCst);
+        let fits = before == 0 || before.saturating_add(bytes) <= WAITING_BYTES;
+        if !fits {
+            self.waiting.fetch_sub(bytes, Ordering::SeqCst);
+        }
+        fits
+    }
+
+    /// These no longer wait.
+    pub(super) fn taken(&self, records: &[Record]) {
+        self.wait_no_more(records.iter().map(|record| record.message.payload.len()).sum());
+    }
+
+    pub(super) fn wait_no_more(&self, bytes: usize) {
+        self.waiting.fetch_sub(bytes, Ordering::SeqCst);
+    }
+
+    pub(super) fn began(&self, key: (u64, u32), path: PathBuf) {
         let size = u64::try_from(super::segment::HEADER).unwrap_or(0);
-        lock(&self.segments).insert((first, roll), Segment { path, size });
+        lock(&self.segments).insert(key, Segment { path, size });
+    }
+
+    /// A segment in which nothing was ever acknowledged goes, as well as the disk allows.
+    pub(super) fn discard(&self, key: (u64, u32)) {
+        if let Some(segment) = lock(&self.segments).remove(&key)
+            && let Err(error) = self.disk.remove(&segment.path)
+        {
+            tracing::warn!(path = %segment.path.display(), %error, "an unused segment cannot be removed");
+        }
     }
 
     /// The open segment, which is the last one, grew.

@@ -249,3 +249,23 @@ async fn a_full_journal_takes_no_more_until_delivered_segments_are_released() {
     drop(journal);
     thread.join().unwrap();
 }
+
+#[tokio::test]
+async fn a_disk_that_fails_for_long_leaves_no_empty_segments_and_does_not_hold_up_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = TestDisk::default();
+    let (journal, thread, _) = opened(dir.path(), &small(), Arc::new(disk.clone()));
+    let _ = journal.append(message(1)).await.unwrap();
+    disk.fail_syncs(true);
+    let syncs = disk.syncs();
+    let pending = journal.try_append(message(2)).unwrap();
+    crate::testing::until("the writer has tried thrice", || (disk.syncs() >= syncs + 3).then_some(())).await;
+    journal.close();
+    drop(journal);
+    thread.join().unwrap();
+    assert!(matches!(pending.await, Err(JournalError::Closed)));
+    assert_eq!(files(dir.path()).len(), 1);
+    // What was written to the first segment and never answered may still be there: it is kept then.
+    append_all(dir.path(), 3..4, &small()).await;
+    assert!(check(&read_all(dir.path(), 1, &small()).await, 1, 4).is_empty());
+}

@@ -11,6 +11,7 @@ use super::disk::Append;
 use super::shared::{Room, Shared};
 use super::times::Times;
 use super::{Durable, JournalError, record, retention, segment};
+use crate::backoff::Backoff;
 use crate::message::{Message, Record};
 use crate::status::Part;
 
@@ -18,8 +19,14 @@ use crate::status::Part;
 const GROUP_MESSAGES: usize = 4096;
 /// At most about this many bytes share one sync.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
+/// The size of a segment without frames.
+const HEADER: u64 = 32;
 /// How long the writer sleeps between looks at a full or failing disk.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How often the room is looked after while there is some; `min_free` covers what comes in between.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The longest wait between tries on a failing disk.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// A message on its way into the journal, and who waits for it.
 #[derive(Debug)]
@@ -37,6 +44,8 @@ pub struct Writer {
     pub(super) part: Part,
     pub(super) open: Option<Open>,
     pub(super) last_sync: Duration,
+    /// When the room was last looked after.
+    pub(super) looked: Instant,
 }
 
 /// The segment that is written to.
@@ -44,6 +53,7 @@ pub struct Writer {
 pub(super) struct Open {
     file: Box<dyn Append>,
     size: u64,
+    key: (u64, u32),
 }
 
 impl Writer {
@@ -51,8 +61,10 @@ impl Writer {
     pub fn run(mut self) {
         let mut group = Vec::new();
         while self.gather(&mut group) {
-            self.wait_for_room();
-            self.commit(std::mem::take(&mut group));
+            // What cannot be written at the end is not answered: the broker still has it.
+            if !self.wait_for_room() || !self.commit(std::mem::take(&mut group)) {
+                return;
+            }
         }
     }
 
@@ -87,15 +99,23 @@ impl Writer {
         true
     }
 
-    /// Holds while the journal has no room: nobody is answered, so nothing is acknowledged.
-    fn wait_for_room(&mut self) {
+    /// Holds while the journal has no room: nobody is answered, so nothing is acknowledged. False when closed first.
+    fn wait_for_room(&mut self) -> bool {
+        if self.looked.elapsed() < LOOK_EVERY {
+            return true;
+        }
         while let Room::Full { reason } = self.look_after_room() {
             self.part.not_ready(reason, "free disk space, or raise journal.max_size; it goes on by itself");
+            if self.shared.is_closing() {
+                return false;
+            }
             std::thread::sleep(LOOK_AGAIN);
         }
+        true
     }
 
     fn look_after_room(&mut self) -> Room {
+        self.looked = Instant::now();
         let room = retention::look_after(&self.shared);
         if room == Room::Free && self.shared.room.borrow().clone() != Room::Free {
             self.part.ok();
@@ -108,8 +128,9 @@ impl Writer {
         room
     }
 
-    /// Writes and syncs the group, trying on new segments until one takes it, then answers everybody.
-    fn commit(&mut self, group: Vec<Arrival>) {
+    /// Writes and syncs the group, trying on new segments until one takes it, then answers everybody. False when
+    /// the journal was closed before the disk took it: nobody is answered then.
+    fn commit(&mut self, group: Vec<Arrival>) -> bool {
         let mut records = Vec::with_capacity(group.len());
         let mut waiters = Vec::with_capacity(group.len());
         let first = self.shared.end();
@@ -123,38 +144,38 @@ impl Writer {
             record::write(record, &mut frames);
         }
         let frames = Bytes::from(frames);
+        let mut backoff = Backoff::new(LOOK_AGAIN, LONGEST_WAIT);
         while let Err(error) = self.write(first, &frames) {
-            // The segment is poisoned: what the kernel kept of it is unknown. The same records, under the same
-            // numbers and times, go to a new one; recovery that finds both keeps one.
-            self.open = None;
             tracing::error!(%error, first, "the journal could not be written; trying a new segment");
             self.part.not_ready(
                 format!("the journal cannot be written: {error}"),
                 "mend the disk of the data directory; it goes on by itself",
             );
-            std::thread::sleep(LOOK_AGAIN);
-            self.wait_for_room();
+            if self.shared.is_closing() {
+                return false;
+            }
+            std::thread::sleep(backoff.next_wait());
+            if !self.wait_for_room() {
+                return false;
+            }
         }
-        if self.shared.failing.swap(false, std::sync::atomic::Ordering::SeqCst) {
+        if backoff.failures() > 0 {
+            tracing::info!(first, "the journal is written again");
             self.part.ok();
         }
+        self.shared.taken(&records);
         let proofs: Vec<_> = records.iter().map(|record| Durable::new(record.seq, record.received)).collect();
         self.shared.publish(records);
         for (waiter, durable) in waiters.into_iter().zip(proofs) {
             // Somebody who stopped waiting has lost the connection he would have answered on.
             let _ = waiter.send(Ok(durable));
         }
+        true
     }
 
+    /// A failed write or sync poisons the segment: what the kernel kept of it is unknown. The same records, under
+    /// the same numbers and times, go to a new one; recovery that finds both keeps one.
     fn write(&mut self, first: u64, frames: &[u8]) -> std::io::Result<()> {
-        let result = self.try_write(first, frames);
-        if result.is_err() {
-            self.shared.failing.store(true, std::sync::atomic::Ordering::SeqCst);
-        }
-        result
-    }
-
-    fn try_write(&mut self, first: u64, frames: &[u8]) -> std::io::Result<()> {
         if self.open.as_ref().is_some_and(|open| open.size >= self.shared.config.segment_size) {
             self.open = None;
         }
@@ -162,9 +183,13 @@ impl Writer {
             Some(open) => open,
             None => self.begin(first)?,
         };
-        open.file.append(frames)?;
         let started = Instant::now();
-        open.file.sync()?;
+        let written = open.file.append(frames).and_then(|()| open.file.sync());
+        if written.is_err() && open.size <= HEADER {
+            // Nothing in it was ever acknowledged; a disk that fails for long must not fill with empty files.
+            self.shared.discard(open.key);
+        }
+        written?;
         self.last_sync = started.elapsed();
         let grown = u64::try_from(frames.len()).unwrap_or(u64::MAX);
         open.size = open.size.saturating_add(grown);
@@ -181,11 +206,13 @@ impl Writer {
         let roll = roll.unwrap_or(0);
         let path = segment::path(dir, first, roll);
         let mut file = disk.create(&path)?;
+        let key = (first, roll);
+        self.shared.began(key, path);
         let header = segment::header(record::MAGIC, first, self.times.last());
-        file.append(&header)?;
-        file.sync()?;
-        disk.sync_dir(dir)?;
-        self.shared.began(first, roll, path);
-        Ok(Open { file, size: u64::try_from(header.len()).unwrap_or(u64::MAX) })
+        let begun = file.append(&header).and_then(|()| file.sync()).and_then(|()| disk.sync_dir(dir));
+        if begun.is_err() {
+            self.shared.discard(key);
+        }
+        begun.map(|()| Open { file, size: HEADER, key })
     }
 }
