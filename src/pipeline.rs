@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -130,6 +131,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     let mut deliveries = Stage::new();
     let mut watched = BTreeMap::new();
     let mut sinks = BTreeMap::new();
+    let overwritten = Arc::default();
     let quarantine_part = board.part("quarantine");
     quarantine_part.ok();
     for (index, destination) in config.destinations.iter().enumerate() {
@@ -151,6 +153,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
             quarantine: quarantine.clone(),
             progress,
             part: quarantine_part.clone(),
+            overwritten: Arc::clone(&overwritten),
         });
         deliveries.spawn(format!("delivery to {name}"), delivery.run(deliveries.stop.clone()));
         watched.insert(name.clone(), standing);
@@ -184,8 +187,15 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     let task = Keeper::new(dir, disk, standings.clone(), known_floor, cursor, part);
     keeper.spawn("keeper of the cursor", task.run(keeper.stop.clone()));
 
-    let numbers =
-        Numbers { standings: standings.clone(), journal: journal.clone(), quarantine, sinks, counts, clock };
+    let numbers = Numbers {
+        standings: standings.clone(),
+        journal: journal.clone(),
+        quarantine,
+        sinks,
+        overwritten,
+        counts,
+        clock,
+    };
     let view = http::View::new(board.clone(), move || numbers.snapshot());
     let address = listener.local_addr().unwrap_or(config.http.listen);
     let mut server = Stage::new();
@@ -310,6 +320,7 @@ struct Numbers {
     journal: Journal,
     quarantine: Quarantine,
     sinks: BTreeMap<String, Arc<Sink>>,
+    overwritten: Arc<AtomicU64>,
     counts: Option<Arc<crate::source::Counts>>,
     clock: Clock,
 }
@@ -339,6 +350,11 @@ impl Numbers {
                 "quarantine_expired_messages",
                 "Messages that the quarantine's quota removed",
                 float(quarantine.expired),
+            ),
+            http::Number::counter(
+                "overwritten_points",
+                "Points that a later one of the same device and time replaced with other values",
+                float(self.overwritten.load(Relaxed)),
             ),
         ];
         if let Some(counts) = &self.counts {

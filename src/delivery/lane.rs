@@ -1,13 +1,13 @@
 //! Lanes: batches in the making, by device, at most one of each lane under way.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tokio::time::Instant;
 
 use crate::batch::{Batch, Config};
 use crate::line_protocol;
-use crate::point::Point;
+use crate::point::{FieldValue, Point};
 
 /// A batch under way, and which message each of its lines came from.
 #[derive(Debug)]
@@ -32,11 +32,24 @@ struct Lane {
     since: Option<Instant>,
     full: VecDeque<(Batch, Vec<u64>)>,
     under_way: bool,
+    /// What `filling` holds: the hash of each point's identity and field names, and of its values.
+    held: HashMap<u64, u64>,
+}
+
+/// What became of a point that was to go into a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// Nothing in it can be written.
+    Nothing,
+    Line,
+    /// A line, but the batch holds another point of the same identity with other values: the later one wins.
+    Overwrites,
 }
 
 impl Lane {
     fn close(&mut self) {
         self.since = None;
+        self.held.clear();
         self.full.push_back((std::mem::take(&mut self.filling), std::mem::take(&mut self.seqs)));
     }
 }
@@ -46,20 +59,22 @@ impl Lanes {
         Self { config, lanes: std::iter::repeat_with(Lane::default).take(count.max(1)).collect() }
     }
 
-    /// Writes the point as a line into its device's lane; false where the point has nothing that can be written.
-    pub(super) fn push(&mut self, seq: u64, point: &Point, now: Instant) -> bool {
+    /// Writes the point as a line into its device's lane.
+    pub(super) fn push(&mut self, seq: u64, point: &Point, now: Instant) -> Pushed {
         let index = self.lane_of(point);
-        let Some(lane) = self.lanes.get_mut(index) else { return false };
+        let Some(lane) = self.lanes.get_mut(index) else { return Pushed::Nothing };
         if !line_protocol::write(point, &mut lane.filling.text) {
-            return false;
+            return Pushed::Nothing;
         }
+        let (identity, values) = fingerprint(point);
+        let former = lane.held.insert(identity, values);
         lane.filling.ends.push(lane.filling.text.len());
         lane.seqs.push(seq);
         lane.since.get_or_insert(now);
         if lane.seqs.len() >= self.config.max_points || lane.filling.text.len() >= self.config.max_bytes {
             lane.close();
         }
-        true
+        if former.is_some_and(|former| former != values) { Pushed::Overwrites } else { Pushed::Line }
     }
 
     /// When the next lane must send what it has.
@@ -102,13 +117,30 @@ impl Lanes {
     }
 }
 
+/// Hashes of what makes a point the same point with the same fields, and of what it says.
+fn fingerprint(point: &Point) -> (u64, u64) {
+    let (mut identity, mut values) = (DefaultHasher::new(), DefaultHasher::new());
+    point.measurement.hash(&mut identity);
+    point.tags.hash(&mut identity);
+    point.time.hash(&mut identity);
+    for (name, value) in &point.fields {
+        name.hash(&mut identity);
+        match value {
+            FieldValue::Float(number) => number.to_bits().hash(&mut values),
+            FieldValue::Integer(number) => number.hash(&mut values),
+            FieldValue::Boolean(on) => on.hash(&mut values),
+            FieldValue::Text(text) => text.hash(&mut values),
+        }
+    }
+    (identity.finish(), values.finish())
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
-    use crate::point::FieldValue;
 
     fn point(device: &str, time: i64) -> Point {
         Point {
@@ -129,7 +161,7 @@ mod tests {
         let mut lanes = lanes(1, 2);
         let now = Instant::now();
         for seq in 1..=5 {
-            assert!(lanes.push(seq, &point("a", seq.try_into().unwrap()), now));
+            assert_eq!(lanes.push(seq, &point("a", seq.try_into().unwrap()), now), Pushed::Line);
         }
         let first = lanes.ready(now);
         assert_eq!(first.len(), 1);
@@ -151,5 +183,17 @@ mod tests {
             lanes.push(seq, &point("a", seq.try_into().unwrap()), now);
         }
         assert_eq!(lanes.ready(now).len(), 1);
+    }
+
+    #[test]
+    fn two_points_of_one_identity_with_different_values_are_told() {
+        let mut lanes = lanes(1, 10);
+        let now = Instant::now();
+        let mut other = point("a", 1);
+        other.fields = vec![("laeq_dba".into(), FieldValue::Float(56.0))];
+        assert_eq!(lanes.push(1, &point("a", 1), now), Pushed::Line);
+        assert_eq!(lanes.push(2, &point("a", 1), now), Pushed::Line, "the same again");
+        assert_eq!(lanes.push(3, &other, now), Pushed::Overwrites);
+        assert_eq!(lanes.push(4, &point("a", 2), now), Pushed::Line);
     }
 }

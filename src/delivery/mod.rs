@@ -11,6 +11,7 @@ mod ledger;
 pub mod names;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -32,7 +33,7 @@ use crate::transform::{Decision, State, Transform};
 
 pub use keeper::{Keeper, Standings};
 
-use lane::{Lanes, Load};
+use lane::{Lanes, Load, Pushed};
 use ledger::Ledger;
 
 /// How many messages may be between the reader and the position; bounds memory while a database is slow.
@@ -74,6 +75,7 @@ pub struct Delivery {
     lanes: Lanes,
     standing: watch::Sender<Standing>,
     part: Part,
+    overwritten: Arc<AtomicU64>,
     points: Vec<Point>,
 }
 
@@ -92,6 +94,8 @@ pub struct Parts {
     pub progress: Progress,
     /// The quarantine's line on the board.
     pub part: Part,
+    /// Counts points that another of the same identity in the same batch overwrote with other values.
+    pub overwritten: Arc<AtomicU64>,
 }
 
 impl Delivery {
@@ -113,6 +117,7 @@ impl Delivery {
             lanes: Lanes::new(parts.lanes, parts.batch),
             standing,
             part: parts.part,
+            overwritten: parts.overwritten,
             points: Vec::new(),
         };
         (delivery, watched)
@@ -201,7 +206,19 @@ impl Delivery {
 
     fn enter(&mut self, record: Record, points: &[Point], rest: Option<Rejection>) {
         let seq = record.seq;
-        let lines = points.iter().filter(|point| self.lanes.push(seq, point, Instant::now())).count();
+        let (mut lines, now) = (0, Instant::now());
+        for point in points {
+            match self.lanes.push(seq, point, now) {
+                Pushed::Nothing => continue,
+                Pushed::Line => {}
+                Pushed::Overwrites => {
+                    self.overwritten.fetch_add(1, Ordering::Relaxed);
+                    let device = point.tags.iter().find(|(key, _)| &**key == "device").map(|(_, id)| &**id);
+                    tracing::debug!(device, measurement = &*point.measurement, "two values at one time");
+                }
+            }
+            lines += 1;
+        }
         self.ledger.enter_lines(record, lines, rest);
     }
 

@@ -46,6 +46,9 @@ pub use writer::Writer;
 /// Messages that may wait for the writer; beyond it they are given back to the source.
 const ARRIVALS: usize = 8192;
 
+/// 2026-11-01 in UTC, in nanoseconds. A clock that says an earlier time was never set: this program is younger.
+const WRITTEN: i64 = 1_793_491_200_000_000_000;
+
 /// Why the journal could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -194,7 +197,7 @@ pub fn open(
     let writer = Writer {
         shared: Arc::clone(&shared),
         arrivals,
-        times: times::Times::new(clock, found.recovery.newest),
+        times: times::Times::new(clock, found.recovery.newest.max(WRITTEN)),
         part,
         open: None,
         last_sync: Duration::ZERO,
