@@ -63,6 +63,7 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
         ..simulate::Options::default()
     };
     let city = City::new(DEMO_DEVICES, city).map_err(anyhow::Error::new)?;
+    let river = city.flooding_river().map(|(id, _)| id.to_owned()).unwrap_or_default();
     let snapshot = Snapshot {
         river: None,
         broker: (broker.host.clone(), broker.port),
@@ -72,7 +73,7 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
     };
     let publishing = tokio::spawn(publish(city, broker, options.rate, Arc::clone(&seen), stop.clone()));
     if live {
-        show(snapshot, &running, &seen, &stop).await?;
+        show(snapshot, river, &running, &seen, &stop).await?;
     } else {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -137,6 +138,7 @@ fn note(publish: &Publish, river: Option<&str>, seen: &Mutex<Seen>) {
 /// Draws the view until stopped.
 async fn show(
     mut snapshot: Snapshot,
+    river: String,
     running: &Running,
     seen: &Mutex<Seen>,
     stop: &CancellationToken,
@@ -161,7 +163,7 @@ async fn show(
         {
             let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             snapshot.remarks.clone_from(&seen.remarks);
-            snapshot.river = seen.level.map(|level| ("Sungai Welang".to_owned(), level));
+            snapshot.river = seen.level.map(|level| (river.clone(), level));
         }
         let (width, height) = terminal_size();
         let frame = demo_view::frame(&demo_view::lines(&snapshot, width, height));

@@ -33,7 +33,7 @@ pub(super) struct Snapshot {
 }
 
 /// One thing refused or flagged.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Remark {
     pub device: String,
     /// What became of it: `quarantine wrong_type`, `flag 4`.
