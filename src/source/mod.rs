@@ -45,8 +45,10 @@ pub struct Source {
     counts: Arc<Counts>,
     part: Part,
     waiting: VecDeque<Waiting>,
-    /// Packet identifiers and sequence numbers of PUBACKs queued and not yet written.
+    /// Sequence numbers of PUBACKs queued and not yet written.
     queued: VecDeque<u64>,
+    /// Why there is no connection, as last told.
+    trouble: Option<String>,
 }
 
 /// A message handed to the journal.
@@ -85,6 +87,7 @@ impl Source {
             part,
             waiting: VecDeque::new(),
             queued: VecDeque::new(),
+            trouble: None,
         })
     }
 
@@ -199,6 +202,7 @@ impl Source {
                     self.durable(done, acknowledger);
                 }
                 self.queued.clear();
+                self.trouble = None;
                 if !session_present {
                     self.session = self.session.saturating_add(1);
                     self.redelivery.new_session();
@@ -231,7 +235,16 @@ impl Source {
                 self.queued.clear();
                 self.redelivery.disconnected();
                 let place = format!("{}:{}", self.config.options.host, self.config.options.port);
-                tracing::warn!(source = self.number, broker = place, error, "no connection to the broker");
+                // Each try fails the same way: told once.
+                if self.trouble.as_deref() != Some(&error) {
+                    tracing::warn!(
+                        source = self.number,
+                        broker = place,
+                        error,
+                        "no connection to the broker"
+                    );
+                    self.trouble = Some(error.clone());
+                }
                 self.part.not_ready(
                     format!("no connection to the broker at {place}: {error}"),
                     "check that the broker runs and that address, user and password are right; it tries again by itself",

@@ -56,7 +56,7 @@ impl Writer {
     pub fn new(config: &Influx, part: Part) -> Result<Self, reqwest::Error> {
         let place = config.url.host_str().unwrap_or("?").to_owned();
         let place = format!("{place}:{}", config.url.port_or_known_default().unwrap_or(0));
-        part.degraded("nothing written yet", "wait for a first message");
+        part.ok();
         Ok(Self {
             client: Client::new(config)?,
             place,
