@@ -69,7 +69,7 @@ pub struct Running {
     pub mqtt: Option<SocketAddr>,
     journal: Journal,
     writer: std::thread::JoinHandle<()>,
-    intake: Stage<Result<(), BrokerError>>,
+    intake: Stage<()>,
     deliveries: Stage<Result<(), DeliveryError>>,
     keeper: Stage<()>,
     server: Stage<Result<(), http::HttpError>>,
@@ -169,11 +169,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         let source = Source::new(mqtt, 0, filters, journal.clone(), cursor.known_floor, part).await?;
         known_floor = source.known_floor();
         counts = Some(source.counts());
-        let stop = intake.stop.clone();
-        intake.spawn("source", async move {
-            source.run(stop).await;
-            Ok(())
-        });
+        intake.spawn("source", source.run(intake.stop.clone()));
     }
     let mut mqtt = None;
     if let Some(broker) = &config.broker {
@@ -286,7 +282,7 @@ impl Running {
     /// delivered after the next start.
     pub async fn drain(self, within: Duration) -> Result<Account, PipelineError> {
         let deadline = tokio::time::Instant::now() + within;
-        let taken = self.intake.join(within).await;
+        self.intake.join(within).await;
         let settled = async {
             while self.standings.account().pending > 0 {
                 self.standings.moved().await;
@@ -307,7 +303,6 @@ impl Running {
         if tokio::task::spawn_blocking(move || self.writer.join()).await.is_err() {
             tracing::error!("the journal's thread failed");
         }
-        taken.into_iter().collect::<Result<(), _>>()?;
         served.into_iter().collect::<Result<(), _>>()?;
         ended.into_iter().collect::<Result<(), _>>()?;
         Ok(account)

@@ -76,6 +76,7 @@ fn compose(
     let time_zone = time_zone(&mut root).unwrap_or(TimeZone::UTC);
     let mqtt = root.has("mqtt").then(|| part(&mut root, "mqtt", source::Config::read));
     let broker = root.has("broker").then(|| part(&mut root, "broker", embedded::Config::read));
+    let broker = broker.filter(|broker| broker.enabled);
     let destinations = sink::Destination::read_all(&mut root);
     let routes = transform::Config::read(&mut root);
     let routing = check_routing(&root, &routes, &destinations);

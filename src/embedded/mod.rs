@@ -1,29 +1,39 @@
-//! The embedded MQTT broker: devices publish to nadikota itself, and each PUBACK means "on our disk".
+//! The embedded broker: devices publish to us directly, and a PUBACK means the message is on disk.
 //!
-//! It speaks MQTT 3.1.1 and 5 on one port. Its publish hook is awaited before the broker answers, at every QoS, so
-//! a device hears nothing until its message is journaled; a full or failing journal holds its connection. The
-//! broker then routes the message on to subscribers. Sessions are kept in memory. A device's publishes are
-//! journaled one after another, so one device alone is as fast as the disk syncs; many share each sync.
+//! One promise: nothing is acknowledged that is not on disk (`hook.rs` has how). Sessions, retained messages and
+//! what waits for subscribers live in memory only: after a restart clients subscribe anew, and a device repeats
+//! what had no PUBACK.
+//!
+//! The broker crate waits for the hook before it reads the next packet of the same connection. So one device has
+//! one message per sync; many devices share a sync.
 
 mod config;
 mod hook;
+mod login;
+mod unanswered;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mqtt5::broker::auth::PasswordAuthProvider;
-use mqtt5::broker::config::{AuthConfig, BrokerConfig, StorageBackend, StorageConfig};
+use mqtt5::broker::config::{BrokerConfig, StorageBackend, StorageConfig};
+use mqtt5::broker::events::BrokerEventHandler;
 use mqtt5::broker::{BrokerShutdownHandle, MqttBroker};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::Journal;
 use crate::status::Part;
 
 pub use config::Config;
-use hook::Hook;
 
-/// Why the broker did not start, or ended.
+/// Bytes of one packet; a larger one closes its connection.
+const MAX_PACKET: usize = 2 * 1_048_576;
+/// A client that is away this long is forgotten with what waits for it.
+const SESSION_EXPIRY: Duration = Duration::from_secs(7 * 86_400);
+
+/// Why the embedded broker does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     #[error(
@@ -31,17 +41,17 @@ pub enum BrokerError {
          with --mqtt or broker.listen"
     )]
     PortInUse { address: SocketAddr },
-    #[error("cannot listen for MQTT on {address} (--mqtt or broker.listen): {why}")]
-    Start { address: SocketAddr, why: String },
-    #[error("the embedded broker failed: {0}")]
-    Run(String),
+    #[error("cannot listen for MQTT on {address} (--mqtt or broker.listen): {source}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("the embedded broker on {address} does not start: {text}")]
+    Start { address: SocketAddr, text: String },
 }
 
-/// A broker that listens already.
+/// The broker with its port taken; it answers when it runs.
 pub struct Broker {
     broker: MqttBroker,
     address: SocketAddr,
-    stop: BrokerShutdownHandle,
+    hook: Arc<hook::Hook>,
     part: Part,
 }
 
@@ -52,62 +62,67 @@ impl std::fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// Takes the port. Nothing is accepted before [`Broker::run`].
+    /// Takes the port. Clients are answered once it runs.
     pub async fn start(config: &Config, journal: Journal, part: Part) -> Result<Self, BrokerError> {
         let address = config.listen;
-        let failed = |why: String| BrokerError::Start { address, why };
-        // The broker's own error does not tell a port in use from others.
-        match tokio::net::TcpListener::bind(address).await {
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                return Err(BrokerError::PortInUse { address });
-            }
-            Err(error) => return Err(failed(error.to_string())),
-        }
+        // The crate tells a taken port in prose only, so we ask for it first.
+        drop(TcpListener::bind(address).await.map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => BrokerError::PortInUse { address },
+            _ => BrokerError::Listen { address, source },
+        })?);
+        let hook = Arc::new(hook::Hook::new(journal));
+        // Without persistence the crate keeps no sessions at all. Rate, QoS and retained limits stay off: what
+        // they refuse would look acknowledged to a client of MQTT 3.1.1.
         let storage = StorageConfig::new().with_backend(StorageBackend::Memory).with_persistence(true);
-        let broker = BrokerConfig::new()
+        let settings = BrokerConfig::new()
             .with_bind_address(address)
-            .with_max_packet_size(config.max_packet)
-            .with_session_expiry(Duration::from_secs(3600))
-            .with_sys_topics_enabled(false)
+            .with_max_packet_size(MAX_PACKET)
+            .with_session_expiry(SESSION_EXPIRY)
             .with_storage(storage)
-            // Where there is a login, the provider set below takes this one's place before anybody connects.
-            .with_auth(AuthConfig::new().with_allow_anonymous(true))
-            .with_event_handler(Arc::new(Hook::new(journal)));
-        let mut broker = MqttBroker::with_config(broker).await.map_err(|error| failed(error.to_string()))?;
-        if let Some((user, password)) = &config.login {
-            let users = PasswordAuthProvider::new().with_anonymous(false);
-            users.add_user(user, password.reveal()).map_err(|error| failed(error.to_string()))?;
-            broker = broker.with_auth_provider(Arc::new(users));
-        }
-        let address = broker.local_addr().unwrap_or(address);
-        let stop = broker.shutdown_handle();
-        part.ok();
-        tracing::info!(%address, "the embedded broker is listening");
-        Ok(Self { broker, address, stop, part })
+            .with_event_handler(Arc::clone(&hook) as Arc<dyn BrokerEventHandler>);
+        let failed = |text: String| BrokerError::Start { address, text };
+        let broker = MqttBroker::with_config(settings).await.map_err(|error| failed(error.to_string()))?;
+        let door = login::Door { login: config.login.clone(), allow_anonymous: config.allow_anonymous };
+        let broker = broker.with_auth_provider(Arc::new(door));
+        let address = broker.local_addr().ok_or_else(|| failed("it has no address".to_owned()))?;
+        Ok(Self { broker, address, hook, part })
     }
 
-    pub fn local_addr(&self) -> SocketAddr {
+    /// Where it listens; with port 0 in the settings, the port it got.
+    pub const fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<(), BrokerError> {
-        let stopper = self.stop.clone();
-        let asked = async {
+    /// Serves until `stop`; what is unacknowledged then is sent again by the devices.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let shutdown: BrokerShutdownHandle = self.broker.shutdown_handle();
+        let mut ready = self.broker.ready_receiver();
+        let work = self.broker.run();
+        tokio::pin!(work);
+        let told = async {
+            // Before it is ready it would not hear a shutdown.
+            if ready.wait_for(|ready| *ready).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tracing::info!(address = %self.address, "the embedded broker is listening");
+            self.part.ok();
             stop.cancelled().await;
-            stopper.shutdown();
-            // Connections whose hook still waits for the disk are not waited for: they have had no answer.
-            tokio::time::sleep(Duration::from_secs(2)).await;
         };
         let ended = tokio::select! {
-            ended = self.broker.run() => ended.map_err(|error| BrokerError::Run(error.to_string())),
-            () = asked => Ok(()),
+            ended = &mut work => ended,
+            () = told => {
+                self.hook.stop();
+                shutdown.shutdown();
+                work.await
+            }
         };
-        if !stop.is_cancelled() {
-            self.part.not_ready("the embedded broker has ended", "see the log, then restart nadikota");
+        self.hook.stop();
+        if stop.is_cancelled() && ended.is_ok() {
+            return;
         }
-        ended
+        let reason = ended.map_or_else(|error| error.to_string(), |()| "it ended by itself".to_owned());
+        tracing::error!(address = %self.address, reason, "the embedded broker ended");
+        self.part.not_ready(format!("the embedded broker ended: {reason}"), "restart the service");
     }
 }
 
