@@ -9,6 +9,7 @@
 
 pub mod cursor;
 pub mod disk;
+pub(crate) mod frame;
 pub mod lock;
 mod reader;
 pub(crate) mod record;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::disk::Disk;
-use super::record::{self, FRAME_HEAD, Frame, array};
+use super::frame::{self, FRAME_HEAD, Frame, array};
 
 pub(crate) const HEADER: usize = 32;
 /// The first bytes of a file tell whose it is.
@@ -136,7 +136,7 @@ impl<T> Walk<T> {
         }
         if let Some(length) = array::<4>(&self.buffer, 0) {
             let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
-            if length <= record::MAX_BODY {
+            if length <= frame::MAX_BODY {
                 self.fill(FRAME_HEAD + length)?;
             }
         }
@@ -148,7 +148,7 @@ impl<T> Walk<T> {
 
     /// The record at the front, if it is sound; moves past it.
     fn sound_record(&mut self) -> Option<T> {
-        let Frame::Sound(body) = record::look(&self.buffer) else { return None };
+        let Frame::Sound(body) = frame::look(&self.buffer) else { return None };
         let record = (self.parse)(&body)?;
         self.skip(FRAME_HEAD + body.len());
         Some(record)
@@ -171,7 +171,7 @@ impl<T> Walk<T> {
                 continue;
             }
             self.fill(FRAME_HEAD.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)))?;
-            if let Frame::Sound(body) = record::look(&self.buffer)
+            if let Frame::Sound(body) = frame::look(&self.buffer)
                 && (self.parse)(&body).is_some()
             {
                 return Ok(Step::Damage { offset: start, bytes: self.offset - start });

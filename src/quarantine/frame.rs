@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::Held;
-use crate::journal::record::{self, array};
+use crate::journal::frame::{self, array};
+use crate::journal::record;
 use crate::journal::segment::Magic;
 use crate::outcome::Rejection;
 
@@ -28,22 +29,22 @@ pub(super) enum Item {
 
 /// Kind, then for a held message: reason, detail, destination (each with its length), the journal's body.
 pub(super) fn write_held(held: &Held, out: &mut Vec<u8>) {
-    let start = record::begin(out);
+    let start = frame::begin(out);
     out.extend_from_slice(&held.record.seq.to_le_bytes());
     out.push(HELD);
     text(held.rejection.reason.code(), out);
     text(&held.rejection.detail, out);
     text(&held.destination, out);
     record::write_body(&held.record, out);
-    record::seal(out, start);
+    frame::seal(out, start);
 }
 
 pub(super) fn write_void(destination: &str, from: u64, out: &mut Vec<u8>) {
-    let start = record::begin(out);
+    let start = frame::begin(out);
     out.extend_from_slice(&from.to_le_bytes());
     out.push(VOID);
     text(destination, out);
-    record::seal(out, start);
+    frame::seal(out, start);
 }
 
 fn text(text: &str, out: &mut Vec<u8>) {

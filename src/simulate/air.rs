@@ -1,10 +1,7 @@
 //! Air quality over LoRaWAN: ChirpStack v4 `up` events with a decoded `object`, and `join` events.
 
-use super::device::{Device, hundredths, tenths};
+use super::device::{APPLICATION, Device, hundredths, tenths};
 use super::{ExpectedPoint, ExpectedTime};
-
-/// The application's identifier, part of every topic.
-pub(super) const APPLICATION: &str = "7b1c3f52-2a0e-4c1d-9a57-4d0f6e8a9c21";
 
 /// What a node measures, in the units of its payload.
 pub(super) struct Air {

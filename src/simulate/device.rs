@@ -7,6 +7,9 @@ use serde::Deserialize;
 pub(super) const SECOND: i64 = 1_000_000_000;
 const MILLISECOND: i64 = 1_000_000;
 
+/// The application's identifier, part of every topic.
+pub(super) const APPLICATION: &str = "7b1c3f52-2a0e-4c1d-9a57-4d0f6e8a9c21";
+
 /// What a device measures; decides its payload and its topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -85,7 +88,7 @@ pub(super) struct Device {
 impl Device {
     pub(super) fn new(row: Row, kind: Kind) -> Self {
         let topic = match kind {
-            Kind::Air => format!("application/{}/device/{}/event/up", super::air::APPLICATION, row.id),
+            Kind::Air => format!("application/{}/device/{}/event/up", APPLICATION, row.id),
             _ => topic(&row.district, &row.id, kind.last_level()),
         };
         Self { id: row.id.into(), site: row.site, kind, topic, told: None, made: 0, silent_until: 0 }
