@@ -3,6 +3,7 @@
 mod chirpstack;
 mod flatten;
 pub mod json;
+mod senml;
 pub mod told;
 pub mod value;
 
@@ -19,6 +20,7 @@ pub enum Format {
     Json(json::Settings),
     Value(value::Settings),
     Chirpstack,
+    Senml,
 }
 
 /// What a decoder must know beside the payload.
@@ -29,6 +31,8 @@ pub struct Hints<'h> {
     /// The zone of local times.
     pub zone: &'h TimeZone,
     pub limits: &'h Limits,
+    /// When the message was received, Unix time in nanoseconds: what relative times count from.
+    pub now: i64,
 }
 
 /// What a payload may cost.
@@ -54,8 +58,9 @@ impl Format {
             "json" => Some(Self::Json(json::Settings::read(section))),
             "value" => Some(Self::Value(value::Settings::read(section))),
             "chirpstack" => Some(Self::Chirpstack),
+            "senml" => Some(Self::Senml),
             _ => {
-                section.problem("format", "must be \"json\", \"value\" or \"chirpstack\"");
+                section.problem("format", "must be \"json\", \"value\", \"chirpstack\" or \"senml\"");
                 None
             }
         }
@@ -66,6 +71,7 @@ impl Format {
             Self::Json(_) => "json",
             Self::Value(_) => "value",
             Self::Chirpstack => "chirpstack",
+            Self::Senml => "senml",
         }
     }
 
@@ -81,6 +87,7 @@ impl Format {
             Self::Json(settings) => json::decode(settings, text, hints),
             Self::Value(settings) => value::decode(settings, text),
             Self::Chirpstack => chirpstack::decode(text, hints),
+            Self::Senml => senml::decode(text, hints),
         }
     }
 }

@@ -22,7 +22,7 @@ fn format(text: &str) -> Format {
 fn decode<'a>(format: &Format, payload: &'a [u8], number_text: bool) -> Result<Decoded<'a>, Rejection> {
     let zone = TimeZone::get("Asia/Jakarta").unwrap();
     let limits = Limits { max_depth: 8, max_values: 100 };
-    format.decode(payload, &Hints { number_text, zone: &zone, limits: &limits })
+    format.decode(payload, &Hints { number_text, zone: &zone, limits: &limits, now: 0 })
 }
 
 fn samples<'a>(format: &Format, payload: &'a str) -> (Option<String>, Vec<Sample<'a>>) {
@@ -151,7 +151,7 @@ fn chirpstack_events_give_readings_status_or_nothing() {
 proptest! {
     #[test]
     fn no_bytes_make_a_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        for text in ["format = \"json\"\ntime = \"t\"\n", "format = \"value\"\n", "format = \"chirpstack\"\n"] {
+        for text in ["format = \"json\"\ntime = \"t\"\n", "format = \"value\"\n", "format = \"chirpstack\"\n", "format = \"senml\"\n"] {
             let _ = decode(&format(text), &bytes, true);
         }
     }

@@ -227,6 +227,7 @@ impl Transform {
                 number_text: profile.number_text,
                 zone: known.and_then(|device| device.zone.as_ref()).unwrap_or(&self.zone),
                 limits: &self.config.limits,
+                now: record.received,
             };
             match route.format.decode(&record.message.payload, &hints) {
                 Ok(Decoded::Samples { device, samples, rest }) => Ok((device, samples, rest)),
