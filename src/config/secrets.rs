@@ -9,6 +9,8 @@ use crate::settings::Problems;
 
 /// Keys that hold a secret, in any section.
 const SECRETS: [&str; 2] = ["password", "token"];
+/// Keys that name a file which a room reads itself, again and again.
+const FILES: [&str; 3] = ["ca_file", "client_cert_file", "client_key_file"];
 /// A secret is a line of text; whatever is larger is another file, named by mistake.
 const LARGEST: u64 = 64 * 1024;
 
@@ -22,6 +24,9 @@ fn walk(value: &mut Value, path: &str, problems: &Problems) {
         ValueKind::Table(table) => {
             for key in SECRETS {
                 replace(table, key, path, problems);
+            }
+            for key in FILES {
+                settle(table, key);
             }
             for (key, inner) in table {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
@@ -56,6 +61,16 @@ fn replace(table: &mut HashMap<String, Value>, key: &str, path: &str, problems: 
             table.insert(key.to_owned(), Value::new(origin.as_ref(), ValueKind::String(secret)));
         }
         Err(wrong) => problems.add(origin, full, format!("{}: {wrong}", file.display())),
+    }
+}
+
+/// Makes the path what it means in the file it stands in.
+fn settle(table: &mut HashMap<String, Value>, key: &str) {
+    let Some(value) = table.get_mut(key) else { return };
+    let origin = value.origin().map(ToOwned::to_owned);
+    if let ValueKind::String(text) = &value.kind {
+        let path = beside(origin.as_deref(), Path::new(text)).display().to_string();
+        *value = Value::new(origin.as_ref(), ValueKind::String(path));
     }
 }
 

@@ -75,6 +75,7 @@ impl Running {
             version: Version::V5,
             host: "127.0.0.1".to_owned(),
             port: self.address.port(),
+            transport: crate::mqtt::Transport::default(),
             client_id: client_id.to_owned(),
             login: None,
             keep_alive: Duration::from_secs(30),

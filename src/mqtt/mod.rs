@@ -4,6 +4,7 @@
 //! packet identifier there is, so a PUBACK always finds its place and no task waits for the other.
 
 pub mod publish;
+mod transport;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,8 @@ use rumqttc::{self as three, v5};
 
 use crate::journal::Durable;
 use crate::secret::Secret;
+
+pub use transport::{Tls, TlsError, Transport};
 
 /// Room for requests inside the client: a PUBACK for each packet identifier, and a subscription.
 const REQUESTS: usize = 66_000;
@@ -30,6 +33,7 @@ pub struct Options {
     pub version: Version,
     pub host: String,
     pub port: u16,
+    pub transport: Transport,
     pub client_id: String,
     pub login: Option<(String, Secret)>,
     /// At least five seconds.
@@ -91,6 +95,10 @@ enum Client {
 pub struct Connection {
     client: Client,
     filters: Vec<String>,
+    host: String,
+    transport: Transport,
+    /// The certificates are to be read again before the next connection.
+    renew: bool,
     epoch: Epoch,
 }
 
@@ -170,11 +178,25 @@ impl Connection {
         };
         let epoch = Epoch::default();
         let acknowledger = Acknowledger { client: handle, epoch: epoch.clone() };
-        (Self { client, filters: options.filters.clone(), epoch }, acknowledger)
+        let connection = Self {
+            client,
+            filters: options.filters.clone(),
+            host: options.host.clone(),
+            transport: options.transport.clone(),
+            renew: true,
+            epoch,
+        };
+        (connection, acknowledger)
     }
 
     /// The next event. Connects where there is no connection; waiting between tries is the caller's.
     pub async fn poll(&mut self) -> Event {
+        if self.renew {
+            match self.transport.load() {
+                Ok(transport) => self.set(transport),
+                Err(error) => return self.lost(error.to_string()),
+            }
+        }
         let polled = match &mut self.client {
             Client::V5(_, events) => events.poll().await.map(from_v5).map_err(|error| error.to_string()),
             Client::V3(_, events) => events.poll().await.map(from_v3).map_err(|error| error.to_string()),
@@ -190,8 +212,23 @@ impl Connection {
             }
             Ok(Event::Subscribed { refused }) => Event::Subscribed { refused: self.name(refused) },
             Ok(event) => event,
-            Err(error) => self.lost(error),
+            Err(error) => {
+                let error = transport::explain(&error, &self.host);
+                self.lost(error)
+            }
         }
+    }
+
+    fn set(&mut self, transport: three::Transport) {
+        match &mut self.client {
+            Client::V5(_, events) => {
+                events.options.set_transport(transport);
+            }
+            Client::V3(_, events) => {
+                events.mqtt_options.set_transport(transport);
+            }
+        }
+        self.renew = false;
     }
 
     /// Drops the connection on purpose; the session at the broker stays.
@@ -202,6 +239,7 @@ impl Connection {
     /// Publishes of the dead connection may still wait inside the client, and PUBACKs for it: they come again,
     /// so away with them.
     fn lost(&mut self, error: String) -> Event {
+        self.renew = true;
         let mut epoch = self.epoch.lock();
         *epoch = epoch.saturating_add(1);
         match &mut self.client {
@@ -253,7 +291,11 @@ impl Connection {
 }
 
 fn open_v5(options: &Options) -> Client {
-    let mut mqtt = v5::MqttOptions::new(&options.client_id, &options.host, options.port);
+    let mut mqtt = v5::MqttOptions::new(
+        &options.client_id,
+        options.transport.address(&options.host, options.port),
+        options.port,
+    );
     mqtt.set_keep_alive(options.keep_alive);
     mqtt.set_manual_acks(true);
     mqtt.set_clean_start(options.session_expiry.is_zero());
@@ -269,7 +311,11 @@ fn open_v5(options: &Options) -> Client {
 }
 
 fn open_v3(options: &Options) -> Client {
-    let mut mqtt = three::MqttOptions::new(&options.client_id, &options.host, options.port);
+    let mut mqtt = three::MqttOptions::new(
+        &options.client_id,
+        options.transport.address(&options.host, options.port),
+        options.port,
+    );
     mqtt.set_keep_alive(options.keep_alive);
     mqtt.set_manual_acks(true);
     mqtt.set_clean_session(options.session_expiry.is_zero());

@@ -39,6 +39,7 @@ fn options(version: Version, port: u16) -> Options {
         version,
         host: "127.0.0.1".to_owned(),
         port,
+        transport: Transport::default(),
         client_id: "reader".to_owned(),
         login: None,
         keep_alive: Duration::from_secs(5),

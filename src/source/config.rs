@@ -1,8 +1,9 @@
 //! Section `[mqtt]`: the broker to read from.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::mqtt::{Options, Version};
+use crate::mqtt::{Options, Tls, Transport, Version};
 use crate::secret::Secret;
 use crate::settings::{Section, Size, Span};
 
@@ -18,10 +19,11 @@ impl Config {
     /// Reads the section; every mistake is kept there as a problem.
     pub fn read(section: &mut Section) -> Self {
         let url = section.get("url", "mqtt://127.0.0.1:1883".to_owned());
-        let (host, port) = place(&url).unwrap_or_else(|text| {
+        let (host, port, mut transport) = place(&url).unwrap_or_else(|text| {
             section.problem("url", text);
-            ("127.0.0.1".to_owned(), 1883)
+            ("127.0.0.1".to_owned(), 1883, Transport::default())
         });
+        tls(section, &mut transport);
         let version = match section.get("version", "5".to_owned()).as_str() {
             "5" => Version::V5,
             "3.1.1" => Version::V3,
@@ -60,6 +62,7 @@ impl Config {
                 version,
                 host,
                 port,
+                transport,
                 client_id,
                 login,
                 keep_alive,
@@ -73,38 +76,57 @@ impl Config {
     }
 }
 
-/// The user with the password, which stands in the configuration or alone in a file.
+/// The user with the password.
 fn login(section: &mut Section) -> Option<(String, Secret)> {
     let user = section.optional::<String>("user");
     let password = section.optional::<String>("password").map(Secret::new);
-    let file = section.optional::<String>("password_file");
-    if password.is_some() && file.is_some() {
-        section.problem("password_file", "give password or password_file, not both");
-    }
-    let from_file = file.and_then(|path| match std::fs::read_to_string(&path) {
-        Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
-        Err(error) => {
-            section.problem("password_file", format!("cannot read {path}: {error}"));
-            None
-        }
-    });
-    let password = password.or(from_file);
     if user.is_none() && password.is_some() {
         section.problem("user", "is required where a password is given");
     }
     user.map(|user| (user, password.unwrap_or_else(|| Secret::new(""))))
 }
 
-fn place(text: &str) -> Result<(String, u16), String> {
-    let url = url::Url::parse(text).map_err(|error| format!("{error}; write mqtt://host:port"))?;
-    if url.scheme() != "mqtt" {
-        return Err("must begin with mqtt://".to_owned());
+/// The certificates of mqtts and wss.
+fn tls(section: &mut Section, transport: &mut Transport) {
+    let ca_file = section.optional::<PathBuf>("ca_file");
+    let certificate = section.optional::<PathBuf>("client_cert_file");
+    let key = section.optional::<PathBuf>("client_key_file");
+    if transport.tls.is_none() && (ca_file.is_some() || certificate.is_some() || key.is_some()) {
+        section.problem("url", "must begin with mqtts:// or wss:// where certificates are given");
+        return;
     }
+    let client = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => {
+            section.problem("client_cert_file", "and client_key_file must be given together");
+            None
+        }
+    };
+    if let Some(tls) = &mut transport.tls {
+        *tls = Tls { ca_file, client };
+        if let Err(error) = transport.check() {
+            section.problem("ca_file", error.to_string());
+        }
+    }
+}
+
+fn place(text: &str) -> Result<(String, u16, Transport), String> {
+    let url = url::Url::parse(text).map_err(|error| format!("{error}; write mqtt://host:port"))?;
+    let (tls, websocket, port) = match url.scheme() {
+        "mqtt" => (false, false, 1883),
+        "mqtts" => (true, false, 8883),
+        "ws" => (false, true, 80),
+        "wss" => (true, true, 443),
+        _ => return Err("must begin with mqtt://, mqtts://, ws:// or wss://".to_owned()),
+    };
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not hold user or password; use the keys user and password_file".to_owned());
     }
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or("names no host")?;
-    Ok((host.to_owned(), url.port().unwrap_or(1883)))
+    let transport =
+        Transport { tls: tls.then(Tls::default), websocket: websocket.then(|| url.path().to_owned()) };
+    Ok((host.to_owned(), url.port().unwrap_or(port), transport))
 }
 
 #[cfg(test)]
@@ -113,8 +135,11 @@ mod tests {
 
     #[test]
     fn a_place_is_read_and_a_login_in_it_is_refused() {
-        assert_eq!(place("mqtt://broker:1884"), Ok(("broker".to_owned(), 1884)));
-        assert_eq!(place("mqtt://[::1]"), Ok(("[::1]".to_owned(), 1883)));
+        let plain = Transport::default();
+        assert_eq!(place("mqtt://broker:1884"), Ok(("broker".to_owned(), 1884, plain.clone())));
+        assert_eq!(place("mqtt://[::1]"), Ok(("[::1]".to_owned(), 1883, plain)));
+        let secure = Transport { tls: Some(Tls::default()), websocket: Some("/mqtt".to_owned()) };
+        assert_eq!(place("wss://broker/mqtt"), Ok(("broker".to_owned(), 443, secure)));
         assert!(place("mqtt://u:p@broker").is_err());
         assert!(place("http://broker").is_err());
         assert!(place("broker").is_err());

@@ -126,6 +126,7 @@ impl Options {
             version: mqtt::Version::V5,
             host: "127.0.0.1".to_owned(),
             port: self.mqtt.port(),
+            transport: mqtt::Transport::default(),
             client_id: id.to_owned(),
             login: None,
             keep_alive: Duration::from_secs(30),

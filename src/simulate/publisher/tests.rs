@@ -33,6 +33,7 @@ async fn a_real_broker_acknowledges_the_city() {
         version: crate::mqtt::Version::V3,
         host: "127.0.0.1".to_owned(),
         port,
+        transport: crate::mqtt::Transport::default(),
         client_id: "city".to_owned(),
         login: None,
         keep_alive: Duration::from_secs(5),

@@ -35,6 +35,7 @@ pub fn client(broker: SocketAddr, client_id: &str) -> mqtt::Options {
         version: mqtt::Version::V3,
         host: broker.ip().to_string(),
         port: broker.port(),
+        transport: mqtt::Transport::default(),
         client_id: client_id.to_owned(),
         login: None,
         keep_alive: Duration::from_secs(30),

@@ -1,0 +1,140 @@
+//! The transport: plain, TLS, WebSocket or both, with certificates read anew for every connection.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+use rumqttc::{TlsConfiguration, Transport as Client};
+
+/// How the bytes travel.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Transport {
+    /// Nothing: in the clear.
+    pub tls: Option<Tls>,
+    /// The path of a WebSocket; nothing: MQTT straight over TCP.
+    pub websocket: Option<String>,
+}
+
+/// Files of certificates in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tls {
+    /// Who may sign the broker's certificate; nothing: whom the system trusts.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate and its key, for brokers that ask for one.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// Why the certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("{}: {why}", path.display())]
+    File { path: PathBuf, why: String },
+    #[error("the system's certificates cannot be read: {0}; name a ca_file")]
+    System(String),
+    #[error("the certificates do not fit together: {0}")]
+    Config(#[from] rustls::Error),
+}
+
+impl Transport {
+    /// Whether the certificates can be read and fit together.
+    pub fn check(&self) -> Result<(), TlsError> {
+        self.load().map(|_| ())
+    }
+
+    /// What the client crate is to use for the next connection.
+    pub(super) fn load(&self) -> Result<Client, TlsError> {
+        let tls = self.tls.as_ref().map(Tls::load).transpose()?.map(TlsConfiguration::Rustls);
+        Ok(match (tls, &self.websocket) {
+            (None, None) => Client::Tcp,
+            (None, Some(_)) => Client::Ws,
+            (Some(tls), None) => Client::Tls(tls),
+            (Some(tls), Some(_)) => Client::Wss(tls),
+        })
+    }
+
+    /// Where the client crate connects to: a WebSocket's is a URL.
+    pub(super) fn address(&self, host: &str, port: u16) -> String {
+        match &self.websocket {
+            None => host.to_owned(),
+            Some(path) => {
+                let scheme = if self.tls.is_some() { "wss" } else { "ws" };
+                format!("{scheme}://{host}:{port}{path}")
+            }
+        }
+    }
+}
+
+impl Tls {
+    fn load(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(self.roots()?);
+        let config = match &self.client {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let file = |path: &Path, why: String| TlsError::File { path: path.to_owned(), why };
+                let key = PrivateKeyDer::from_pem_file(key).map_err(|error| file(key, error.to_string()))?;
+                builder.with_client_auth_cert(certificates(certificate)?, key)?
+            }
+        };
+        Ok(Arc::new(config))
+    }
+
+    fn roots(&self) -> Result<RootCertStore, TlsError> {
+        let mut roots = RootCertStore::empty();
+        let found = match &self.ca_file {
+            Some(path) => certificates(path)?,
+            None => {
+                let found = rustls_native_certs::load_native_certs();
+                if let (true, Some(error)) = (found.certs.is_empty(), found.errors.first()) {
+                    return Err(TlsError::System(error.to_string()));
+                }
+                found.certs
+            }
+        };
+        let (added, _) = roots.add_parsable_certificates(found);
+        if added == 0 {
+            return Err(match &self.ca_file {
+                Some(path) => {
+                    TlsError::File { path: path.clone(), why: "holds no usable certificate".to_owned() }
+                }
+                None => TlsError::System("there is none".to_owned()),
+            });
+        }
+        Ok(roots)
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |error: rustls::pki_types::pem::Error| TlsError::File {
+        path: path.to_owned(),
+        why: error.to_string(),
+    };
+    let found = CertificateDer::pem_file_iter(path).map_err(failed)?;
+    found.collect::<Result<Vec<_>, _>>().map_err(failed)
+}
+
+/// What a failed connection means, where the cause can be told; the crate's own words follow.
+pub(super) fn explain(error: &str, host: &str) -> String {
+    let known = [
+        ("Expired", "the broker's certificate has expired"),
+        ("NotValidYet", "the broker's certificate is not valid yet, or our clock is wrong"),
+        ("NotValidForName", "the broker's certificate is for another name"),
+        ("UnknownIssuer", "the broker's certificate is not signed by a CA that we trust (ca_file)"),
+        (
+            "CertificateRequired",
+            "the broker asks for a client certificate (client_cert_file, client_key_file)",
+        ),
+        ("CertificateExpired", "the broker says that our client certificate has expired"),
+        ("UnknownCA", "the broker does not trust the CA of our client certificate"),
+        ("BadCertificate", "the broker refuses our client certificate"),
+    ];
+    match known.iter().rev().find(|(mark, _)| error.contains(mark)) {
+        Some((_, meaning)) => format!("{host}: {meaning} ({error})"),
+        None => error.to_owned(),
+    }
+}
