@@ -118,12 +118,13 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     found.collect::<Result<Vec<_>, _>>().map_err(failed)
 }
 
-/// What a failed connection means, where the cause can be told; the crate's own words follow.
+/// What a failed connection means, where the cause can be told. Without the crate's own words, which hold the time
+/// and would make every try look like another trouble.
 pub(super) fn explain(error: &str, host: &str) -> String {
     let known = [
-        ("Expired", "the broker's certificate has expired"),
-        ("NotValidYet", "the broker's certificate is not valid yet, or our clock is wrong"),
-        ("NotValidForName", "the broker's certificate is for another name"),
+        ("certificate expired", "the broker's certificate has expired"),
+        ("certificate not valid yet", "the broker's certificate is not valid yet, or our clock is wrong"),
+        ("not valid for name", "the broker's certificate is for another name"),
         ("UnknownIssuer", "the broker's certificate is not signed by a CA that we trust (ca_file)"),
         (
             "CertificateRequired",
@@ -133,8 +134,8 @@ pub(super) fn explain(error: &str, host: &str) -> String {
         ("UnknownCA", "the broker does not trust the CA of our client certificate"),
         ("BadCertificate", "the broker refuses our client certificate"),
     ];
-    match known.iter().rev().find(|(mark, _)| error.contains(mark)) {
-        Some((_, meaning)) => format!("{host}: {meaning} ({error})"),
+    match known.iter().find(|(mark, _)| error.contains(mark)) {
+        Some((_, meaning)) => format!("{host}: {meaning}"),
         None => error.to_owned(),
     }
 }

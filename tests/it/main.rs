@@ -13,3 +13,4 @@ mod house;
 mod main_job;
 mod smoke;
 mod support;
+mod transport;

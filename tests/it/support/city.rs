@@ -103,9 +103,15 @@ fn rows(database: &InfluxDb) -> Vec<Row> {
 
 fn held(nadikota: &Nadikota) -> Vec<Held> {
     let dir = nadikota.data_dir();
-    let cursor = cursor::load(&dir).expect("a cursor").unwrap_or_default();
-    let positions =
-        cursor.destinations.iter().map(|(name, progress)| (name.clone(), progress.position)).collect();
+    // The cursor is written a moment after the positions move; the quarantine lists what it has passed.
+    let positions = poll_until(Duration::from_secs(10), "the cursor is written", || {
+        let destinations = nadikota.health()?["destinations"].clone();
+        let cursor = cursor::load(&dir).expect("a cursor").unwrap_or_default();
+        let positions: BTreeMap<_, _> =
+            cursor.destinations.iter().map(|(name, progress)| (name.clone(), progress.position)).collect();
+        let same = |(name, position): (&String, &u64)| destinations[name]["position"] == *position;
+        positions.iter().all(same).then_some(positions)
+    });
     let held = quarantine::list(&dir.join("quarantine"), &RealDisk, &positions, &Filter::default());
     held.expect("the quarantine")
         .into_iter()

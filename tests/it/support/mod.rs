@@ -1,6 +1,7 @@
 //! What the tests stand on: real servers on free ports, ended when their owner is dropped.
 #![allow(dead_code, reason = "each test uses its own part of the harness")]
 
+pub mod certificates;
 pub mod city;
 pub mod http;
 pub mod influxdb;
