@@ -75,6 +75,7 @@ fn compose(
     let mut root = Section::root(files::table(tree), problems.clone());
     let time_zone = time_zone(&mut root).unwrap_or(TimeZone::UTC);
     let mqtt = root.has("mqtt").then(|| part(&mut root, "mqtt", source::Config::read));
+    let mqtt = mqtt.filter(|mqtt| mqtt.enabled);
     let broker = root.has("broker").then(|| part(&mut root, "broker", embedded::Config::read));
     let broker = broker.filter(|broker| broker.enabled);
     let destinations = sink::Destination::read_all(&mut root);

@@ -10,6 +10,7 @@ use crate::settings::{Section, Size, Span};
 /// What the source needs to know of its broker.
 #[derive(Debug, Clone)]
 pub struct Config {
+    pub enabled: bool,
     pub options: Options,
     /// Messages held in memory while the journal is full.
     pub park: usize,
@@ -18,6 +19,7 @@ pub struct Config {
 impl Config {
     /// Reads the section; every mistake is kept there as a problem.
     pub fn read(section: &mut Section) -> Self {
+        let enabled = section.get("enabled", true);
         let url = section.get("url", "mqtt://127.0.0.1:1883".to_owned());
         let (host, port, mut transport) = place(&url).unwrap_or_else(|text| {
             section.problem("url", text);
@@ -58,6 +60,7 @@ impl Config {
         let login = login(section);
         let filters = Vec::new();
         Self {
+            enabled,
             options: Options {
                 version,
                 host,

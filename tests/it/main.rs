@@ -9,6 +9,7 @@
 )]
 
 mod demo;
+mod faults;
 mod house;
 mod main_job;
 mod smoke;

@@ -93,7 +93,7 @@ impl Options {
             Some(_) => {
                 let options = self.client("nadikota-demo")?;
                 let park = usize::from(options.receive_maximum);
-                config.mqtt = Some(source::Config { options, park });
+                config.mqtt = Some(source::Config { enabled: true, options, park });
             }
         }
         let kind = match &self.influx {

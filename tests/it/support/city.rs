@@ -13,6 +13,7 @@ use nadikota::quarantine::{self, Filter};
 use nadikota::simulate::oracle::{self, Held, Row, Verdict};
 use nadikota::simulate::publisher::{self, Plan};
 use nadikota::simulate::{City, Log, Options, Pace};
+use nadikota::sink::embedded;
 use tokio_util::sync::CancellationToken;
 
 use super::influxdb::InfluxDb;
@@ -46,14 +47,17 @@ pub fn client(broker: SocketAddr, client_id: &str) -> mqtt::Options {
     }
 }
 
-/// Publishes `count` messages of the city; the log says which were acknowledged.
-pub fn publish(city: &mut City, log: &mut Log, broker: SocketAddr, plan: Plan) {
+/// Publishes the city as the plan says; the log says which were acknowledged. False where the broker went away.
+pub fn try_publish(city: &mut City, log: &mut Log, broker: SocketAddr, plan: Plan) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let stop = CancellationToken::new();
     let options = client(broker, "city");
-    runtime
-        .block_on(publisher::run(city, log, &options, plan, &Clock::System, &stop, |_| {}))
-        .expect("the broker stays");
+    runtime.block_on(publisher::run(city, log, &options, plan, &Clock::System, &stop, |_| {})).is_ok()
+}
+
+/// The same over a broker that stays.
+pub fn publish(city: &mut City, log: &mut Log, broker: SocketAddr, plan: Plan) {
+    assert!(try_publish(city, log, broker, plan), "the broker stays");
 }
 
 /// Waits until `received` messages came in and each has its outcome; the account must balance all the while.
@@ -80,6 +84,20 @@ pub fn settled(nadikota: &Nadikota, received: u64, limit: Duration) -> serde_jso
 /// Everything in the database and the quarantine against the log.
 pub fn judge(log: &Log, database: &InfluxDb, nadikota: &Nadikota) -> Verdict {
     oracle::judge(log, rows(database), held(nadikota))
+}
+
+/// Everything in the embedded store and the quarantine against the log.
+pub fn judge_store(log: &Log, nadikota: &Nadikota) -> Verdict {
+    let mut rows = Vec::new();
+    let store = embedded::Reader::open(&nadikota.data_dir()).expect("the store");
+    store
+        .each(|row| {
+            let embedded::Value::Number(value) = row.value else { panic!("text is not expected: {row:?}") };
+            let (measurement, time, field) = (row.measurement, row.time, row.field);
+            rows.push(Row { measurement, tags: row.tags.into_iter().collect(), time, field, value });
+        })
+        .expect("the store");
+    oracle::judge(log, rows, held(nadikota))
 }
 
 fn rows(database: &InfluxDb) -> Vec<Row> {

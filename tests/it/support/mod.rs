@@ -8,5 +8,7 @@ pub mod influxdb;
 pub mod mosquitto;
 pub mod nadikota;
 pub mod process;
+pub mod proxy;
+pub mod scripted;
 pub mod victoria_metrics;
 pub mod wait;
