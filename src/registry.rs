@@ -125,6 +125,12 @@ impl Device {
                 i64::try_from(start.timestamp().as_nanosecond()).map_err(|error| error.to_string())?
             }
         };
+        if row.latitude.is_some() != row.longitude.is_some() {
+            return Err("latitude and longitude must be given together".to_owned());
+        }
+        if row.datum_m.is_some_and(|datum| !datum.is_finite()) {
+            return Err("datum_m is not a number".to_owned());
+        }
         let position = row.latitude.zip(row.longitude);
         if position
             .is_some_and(|(lat, lon)| !(-90.0..=90.0).contains(&lat) || !(-180.0..=180.0).contains(&lon))
@@ -174,10 +180,10 @@ mod tests {
     #[test]
     fn all_mistakes_are_told_with_their_line() {
         let rows = "a,c,d,s,,,nope,,,,\nb,c,d,s,91,0,,,,,\nc,c,d,s,,,,yesterday,,,\nd,c,d,s,,,,,Mars/City,,\n\
-                    e,c,d,s,,,,,,,\ne,c,d,s,,,,,,,\n";
+                    e,c,d,s,,,,,,,\ne,c,d,s,,,,,,,\nf,c,d,s,1,,,,,,\ng,c,d,s,,,,,,,inf\n";
         let wrong = load(rows).unwrap_err();
-        assert_eq!(wrong.len(), 5, "{wrong:#?}");
-        for (text, line) in wrong.iter().zip([2, 3, 4, 5, 7]) {
+        assert_eq!(wrong.len(), 7, "{wrong:#?}");
+        for (text, line) in wrong.iter().zip([2, 3, 4, 5, 7, 8, 9]) {
             assert!(text.contains(&format!("line {line}")), "{wrong:#?}");
         }
     }

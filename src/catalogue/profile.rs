@@ -51,17 +51,10 @@ struct Entry {
     measurement: Option<String>,
     #[serde(default)]
     number_text: bool,
-    names: BTreeMap<String, Name>,
+    names: BTreeMap<String, toml::Value>,
 }
 
-/// Just the quantity, or everything about the name.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Name {
-    Plain(String),
-    Full(Full),
-}
-
+/// Everything about one name.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Full {
@@ -124,10 +117,10 @@ impl Profiles {
 }
 
 impl Mapping {
-    fn new(name: Name, catalogue: &Catalogue) -> Result<Self, String> {
+    /// From just the quantity's name, or a table with all about it.
+    fn new(name: toml::Value, catalogue: &Catalogue) -> Result<Self, String> {
         let full = match name {
-            Name::Full(full) => full,
-            Name::Plain(quantity) => Full {
+            toml::Value::String(quantity) => Full {
                 quantity,
                 unit: None,
                 scale: 1.0,
@@ -136,6 +129,7 @@ impl Mapping {
                 words: HashMap::new(),
                 channel: None,
             },
+            table => Full::deserialize(table).map_err(|error| error.message().to_owned())?,
         };
         let quantity = catalogue.get(&full.quantity);
         let quantity = quantity.ok_or_else(|| format!("there is no quantity \"{}\"", full.quantity))?;
@@ -148,6 +142,9 @@ impl Mapping {
         }
         if !full.scale.is_finite() || full.scale == 0.0 || !full.offset.is_finite() {
             return Err("scale and offset must be numbers, scale not 0".to_owned());
+        }
+        if !full.sentinels.iter().chain(full.words.values()).all(|number| number.is_finite()) {
+            return Err("sentinels and words must stand for finite numbers".to_owned());
         }
         Ok(Self {
             quantity: Arc::clone(quantity),
@@ -234,8 +231,11 @@ mod tests {
     #[test]
     fn all_mistakes_of_profiles_are_told() {
         let file = "[profiles.p.names]\na = \"heat\"\nb = { quantity = \"water_level_m\", unit = \"Cel\" }\n\
-                    c = { quantity = \"water_level_m\", unit = \"ell\" }\n";
+                    c = { quantity = \"water_level_m\", unit = \"ell\" }\n\
+                    d = { quantity = \"water_level_m\", unt = \"cm\" }\ne = 7\n\
+                    f = { quantity = \"water_level_m\", words = { a = nan } }\n";
         let wrong = Profiles::load(&[("p.toml".to_owned(), file.to_owned())], &catalogue()).unwrap_err();
-        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert_eq!(wrong.len(), 6, "{wrong:?}");
+        assert!(wrong[3].contains("unt") && wrong[3].contains("p: d:"), "{wrong:?}");
     }
 }

@@ -32,6 +32,18 @@ struct Event<'a> {
     external_power_source: bool,
     #[serde(default)]
     battery_level_unavailable: bool,
+    f_cnt: Option<f64>,
+    #[serde(default)]
+    rx_info: Vec<RxInfo>,
+}
+
+/// How one gateway heard it; zeros are left out of proto3 JSON.
+#[derive(Deserialize)]
+struct RxInfo {
+    #[serde(default)]
+    rssi: f64,
+    #[serde(default)]
+    snr: f64,
 }
 
 #[derive(Deserialize)]
@@ -48,12 +60,18 @@ pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>
     let readings = if let Some(object) = event.object {
         let flat = flatten(object.get(), &Wanted::default(), hints)?;
         let base = flat.base.sample.readings;
-        base.into_iter().chain(flat.moments.into_iter().flat_map(|moment| moment.sample.readings)).collect()
-    } else if event.margin.is_some() || event.battery_level.is_some() {
+        let moments = flat.moments.into_iter().flat_map(|moment| moment.sample.readings);
+        base.into_iter().chain(moments).chain(link(&event.rx_info, event.f_cnt)).collect()
+    } else if event.margin.is_some()
+        || event.battery_level.is_some()
+        || event.external_power_source
+        || event.battery_level_unavailable
+    {
         // The level of a device on mains power is not its battery's.
         let battery =
             event.battery_level.filter(|_| !event.external_power_source && !event.battery_level_unavailable);
-        [("margin", event.margin), ("battery_level", battery)]
+        // A margin of 0 is left out like every zero.
+        [("margin", event.margin.or(Some(0.0))), ("battery_level", battery)]
             .into_iter()
             .filter_map(|(name, value)| Some(reading(name, value?)))
             .collect()
@@ -66,6 +84,17 @@ pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>
         ));
     };
     Ok(Decoded::Samples { device, samples: vec![Sample { time, readings }], rest: None })
+}
+
+/// How well it was heard, by the gateway that heard it best, and its count, whose gaps are losses.
+fn link(heard: &[RxInfo], count: Option<f64>) -> Vec<Reading<'static>> {
+    let best = heard.iter().max_by(|a, b| a.rssi.total_cmp(&b.rssi));
+    let readings = [
+        ("rx.rssi", best.map(|best| best.rssi)),
+        ("rx.snr", best.map(|best| best.snr)),
+        ("rx.f_cnt", best.and(count.or(Some(0.0)))),
+    ];
+    readings.into_iter().filter_map(|(name, value)| Some(reading(name, value?))).collect()
 }
 
 fn reading(name: &'static str, value: f64) -> Reading<'static> {

@@ -12,6 +12,9 @@ use super::{Hints, malformed};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue, Sample};
 
+/// A longer name is no name: each reading carries its own, so length times count must stay bounded.
+const MAX_NAME: usize = 256;
+
 /// What is looked for on the way.
 #[derive(Debug, Default)]
 pub(super) struct Wanted<'w> {
@@ -104,11 +107,15 @@ impl<'de> State<'de, '_> {
         }
     }
 
-    fn step(&mut self, name: &str) {
+    fn step<E: Error>(&mut self, name: &str) -> Result<(), E> {
+        if self.path.len().saturating_add(name.len()) >= MAX_NAME {
+            return Err(self.refuse(Reason::TooComplex, format!("a name of more than {MAX_NAME} bytes")));
+        }
         if !self.path.is_empty() {
             self.path.push('.');
         }
         self.path.push_str(name);
+        Ok(())
     }
 
     fn count<E: Error>(&mut self) -> Result<(), E> {
@@ -235,7 +242,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de, '_> {
             }
             let start = state.path.len();
             for index in 0_usize.. {
-                state.step(&index.to_string());
+                state.step(&index.to_string())?;
                 let more = items.next_element_seed(Walk { state: &mut *state, key: None })?;
                 state.path.truncate(start);
                 if more.is_none() {
@@ -257,10 +264,13 @@ impl<'de> Visitor<'de> for Walk<'_, 'de, '_> {
         }
         let start = state.path.len();
         while let Some(Key(name)) = entries.next_key::<Key<'de>>()? {
+            if name.len() > MAX_NAME {
+                return Err(state.refuse(Reason::TooComplex, format!("a name of more than {MAX_NAME} bytes")));
+            }
             if start == 0 {
                 entries.next_value_seed(Walk { state: &mut *state, key: Some(name) })?;
             } else {
-                state.step(&name);
+                state.step(&name)?;
                 entries.next_value_seed(Walk { state: &mut *state, key: None })?;
                 state.path.truncate(start);
             }

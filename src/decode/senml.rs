@@ -19,6 +19,9 @@ const VERSION: f64 = 10.0;
 /// Times below are relative, in seconds.
 const ABSOLUTE: f64 = 268_435_456.0;
 
+/// Base name and name together; a pack repeats the base for each record.
+const MAX_NAME: usize = 256;
+
 /// One record as it stands.
 #[derive(Debug, Default)]
 struct Record<'a> {
@@ -121,7 +124,12 @@ impl<'a> Pack<'a, '_> {
             // Only base values: they were taken.
             return Ok(());
         }
-        let full = format!("{}{}", base.name, record.name.as_deref().unwrap_or_default());
+        let own = record.name.as_deref().unwrap_or_default();
+        if base.name.len().saturating_add(own.len()) > MAX_NAME {
+            let detail = format!("record {index} has a name of more than {MAX_NAME} bytes");
+            return Err(Rejection::new(Reason::TooComplex, detail));
+        }
+        let full = format!("{}{own}", base.name);
         check_name(index, &full)?;
         let unit = record.unit.or_else(|| base.unit.clone());
         let (device, name) = split(&full);

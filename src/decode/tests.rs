@@ -94,6 +94,14 @@ fn bad_json_is_refused_with_its_reason() {
     refused(&json, b"{\"t\":\"noon\",\"a\":1}", Reason::InvalidTime);
     refused(&json, b"{\"t\":{\"x\":true},\"a\":[[[[[[[[[1]]]]]]]]]}", Reason::TooComplex);
     refused(&json, format!("[{}1]", "1,".repeat(200)).as_bytes(), Reason::TooComplex);
+    let long = "k".repeat(100_000);
+    for payload in [
+        format!("{{\"{long}\":[1,1]}}"),
+        format!("{{\"a\":{{\"{long}\":1}}}}"),
+        format!("[{{\"{long}\":1}}]"),
+    ] {
+        refused(&json, payload.as_bytes(), Reason::TooComplex);
+    }
     // A byte order mark is no mistake.
     assert!(decode(&json, b"\xef\xbb\xbf{\"a\":1}", false).is_ok());
 }
@@ -142,6 +150,10 @@ fn chirpstack_events_give_readings_status_or_nothing() {
     let mains =
         r#"{"deviceInfo":{"devEui":"01"},"margin":10,"externalPowerSource":true,"batteryLevel":88.3}"#;
     assert_eq!(told(&samples(&chirpstack, mains).1[0]), "margin=10");
+    let mains = r#"{"deviceInfo":{"devEui":"01"},"externalPowerSource":true}"#;
+    assert_eq!(told(&samples(&chirpstack, mains).1[0]), "margin=0");
+    let heard = r#"{"deviceInfo":{"devEui":"01"},"object":{"a":1},"rxInfo":[{"rssi":-110,"snr":-3},{"rssi":-80}],"fCnt":7}"#;
+    assert_eq!(told(&samples(&chirpstack, heard).1[0]), "a=1 rx.rssi=-80 rx.snr=0 rx.f_cnt=7");
     let join = r#"{"deviceInfo":{"devEui":"01"},"devAddr":"00189440"}"#;
     assert!(matches!(decode(&chirpstack, join.as_bytes(), false), Ok(Decoded::NotData(_))));
     refused(&chirpstack, br#"{"deviceInfo":{"devEui":"01"},"data":"qg=="}"#, Reason::NoValue);

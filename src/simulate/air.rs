@@ -33,7 +33,7 @@ impl Air {
             deduplication_id(device),
             time(told),
             device_info(device),
-            device.made.saturating_add(1),
+            frame_count(device),
         )
     }
 
@@ -46,7 +46,15 @@ impl Air {
             .good("co2_ppm", self.co2)
             .good("relative_humidity_pct", self.humidity)
             .good("battery_v", self.battery)
+            .good("signal_rssi_dbm", -36.0)
+            .good("signal_snr_db", 10.5)
+            .good("frame_count", frame_count(device))
     }
+}
+
+/// How many frames the device has sent, this one included.
+fn frame_count(device: &Device) -> f64 {
+    u32::try_from(device.made.saturating_add(1)).unwrap_or(u32::MAX).into()
 }
 
 /// A reading at `told`, Unix time in nanoseconds of whole milliseconds.
