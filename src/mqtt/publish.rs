@@ -55,7 +55,8 @@ impl Publisher {
         self.queued.len().saturating_add(self.waiting.len())
     }
 
-    /// Moves the connection on; gives the ticket of a publish whose PUBACK came.
+    /// Moves the connection on; gives the ticket of a publish whose PUBACK came. The first call connects and must
+    /// not be cut off: it would connect again.
     pub async fn poll(&mut self) -> Result<Option<u64>, PublishError> {
         match self.events.poll().await.map_err(|error| PublishError(error.to_string()))? {
             Happened::Outgoing(Outgoing::Publish(id)) => {

@@ -49,6 +49,8 @@ pub async fn run(
     let mut publisher = Publisher::new(options, window);
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A poll that is cut off while it connects would begin another connection under the same client id.
+    settle(&mut publisher, log).await?;
     let start = Instant::now();
     let mut sent: u64 = 0;
     while !stop.is_cancelled() && plan.count.is_none_or(|count| sent < count) {

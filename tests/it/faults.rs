@@ -16,7 +16,7 @@ use super::support::proxy::Proxy;
 use super::support::scripted::Scripted;
 use super::support::wait::{free_addresses, poll_until};
 
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn mqtt(broker: SocketAddr) -> String {
     format!("[mqtt]\nurl = \"mqtt://{broker}\"\n")
