@@ -17,6 +17,10 @@ pub trait Disk: Debug + Send + Sync {
     fn open(&self, path: &Path) -> io::Result<File> {
         File::open(path)
     }
+    /// Makes durable whatever a file holds, also what an earlier process wrote and never synced.
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
     /// Names of the files in a directory.
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         let mut paths = Vec::new();

@@ -203,6 +203,7 @@ pub fn open(
         open: None,
         last_sync: Duration::ZERO,
         looked: std::time::Instant::now(),
+        frames: Vec::new(),
     };
     Ok((Journal { shared, arrivals: sender }, writer, found.recovery))
 }
@@ -229,6 +230,7 @@ impl Journal {
         loop {
             message = match self.try_append(message) {
                 Ok(pending) => return pending.await,
+                Err(_) if self.shared.is_closing() => return Err(JournalError::Closed),
                 Err(back) => back,
             };
             self.has_place().await;

@@ -64,7 +64,12 @@ impl Reader {
                     }
                 },
             };
-            match behind.walk.next()? {
+            // What the disk does not give back is damage like any other: the rest of the segment is passed over.
+            let step = behind.walk.next().unwrap_or_else(|error| {
+                tracing::error!(segment = ?behind.segment, %error, "a segment cannot be read");
+                Step::End { torn: 0, whole: 0 }
+            });
+            match step {
                 Step::Record(record) => {
                     self.take(record, end, &mut entries);
                     self.behind = Some(behind);

@@ -6,8 +6,8 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::disk::Disk;
-use super::frame::{self, array};
-use super::segment::{Kind, Magic, Walk};
+use super::frame::{self, FRAME_HEAD, Salt, array};
+use super::segment::{Kind, Magic, Numbers, Walk};
 use crate::message::{Message, Record};
 
 const RETAIN: u8 = 1;
@@ -20,16 +20,21 @@ const REDELIVERY: u8 = 1 << 5;
 /// The first bytes of a journal segment.
 pub(super) const MAGIC: Magic = *b"NADIJRNL";
 
+/// The frame of an empty message on an empty topic.
+pub(super) const SMALLEST: u64 = 35;
+const _: () = assert!(FRAME_HEAD + 8 + 8 + 1 + 2 + 4 + 2 + 2 == 35);
+
 /// Opens a journal segment.
 pub(super) fn open(path: &Path, disk: &dyn Disk) -> io::Result<(Kind, Walk<Record>)> {
-    Walk::open(path, MAGIC, read, disk)
+    let numbers = Numbers::Grow { smallest: SMALLEST };
+    Walk::open(path, MAGIC, numbers, read, disk)
 }
 
 /// Appends the record's frame.
-pub(super) fn write(record: &Record, out: &mut Vec<u8>) {
+pub(super) fn write(record: &Record, salt: Salt, out: &mut Vec<u8>) {
     let start = frame::begin(out);
     write_body(record, out);
-    frame::seal(out, start);
+    frame::seal(out, start, salt);
 }
 
 /// Appends the record as the body of a frame, or at the end of one.

@@ -1,6 +1,7 @@
 //! A segment file: its name, its header, and reading the frames in it past whatever is damaged.
 
 use std::fs::File;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -8,9 +9,11 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::disk::Disk;
-use super::frame::{self, FRAME_HEAD, Frame, array};
+use super::frame::{self, FRAME_HEAD, Frame, Salt, array};
 
-pub(crate) const HEADER: usize = 32;
+/// One copy of what the header says; there are two, so that one flipped byte costs no segment.
+const BLOCK: usize = 40;
+pub(crate) const HEADER: usize = 2 * BLOCK;
 /// The first bytes of a file tell whose it is.
 pub(crate) type Magic = [u8; 8];
 const VERSION: u16 = 1;
@@ -43,45 +46,70 @@ pub(crate) fn list(dir: &Path, disk: &dyn Disk) -> io::Result<Vec<(u64, u32, Pat
     Ok(found)
 }
 
-/// The header of a new segment.
-pub(crate) fn header(magic: Magic, first: u64, created: i64) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HEADER);
-    out.extend_from_slice(&magic);
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&[0; 2]);
-    out.extend_from_slice(&first.to_le_bytes());
-    out.extend_from_slice(&created.to_le_bytes());
-    let crc = crc32fast::hash(&out);
-    out.extend_from_slice(&crc.to_le_bytes());
-    out
+/// The header of a new segment, and the salt of its frames.
+pub(crate) fn header(magic: Magic, first: u64, created: i64) -> (Vec<u8>, Salt) {
+    // The keys of the standard library's maps come from the system's random numbers.
+    let salt = RandomState::new().build_hasher().finish().to_le_bytes();
+    let mut block = Vec::with_capacity(HEADER);
+    block.extend_from_slice(&magic);
+    block.extend_from_slice(&VERSION.to_le_bytes());
+    block.extend_from_slice(&[0; 2]);
+    block.extend_from_slice(&first.to_le_bytes());
+    block.extend_from_slice(&created.to_le_bytes());
+    block.extend_from_slice(&salt);
+    let crc = crc32fast::hash(&block);
+    block.extend_from_slice(&crc.to_le_bytes());
+    block.extend_from_within(..);
+    (block, salt)
 }
 
 /// Whether a file is a segment this version can read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Ours,
-    /// Shorter than a header, or with a damaged one: a crash while it was made, or damage.
+    /// Shorter than a header, or with both copies damaged: a crash while it was made, or damage.
     Damaged,
     /// Another program's file, or a later version's.
     Foreign,
 }
 
-fn kind(head: &[u8], magic: Magic) -> Kind {
-    if head.len() < HEADER {
-        return Kind::Damaged;
+/// What the header tells: the kind, and of ours the number and the salt.
+fn head(bytes: &[u8], magic: Magic) -> (Kind, u64, Salt) {
+    let (first, second) = bytes.split_at(BLOCK.min(bytes.len()));
+    let (one, two) = (block(first, magic), block(second, magic));
+    match (one.0, two.0) {
+        (Kind::Ours, _) => one,
+        (_, Kind::Ours) => two,
+        (Kind::Foreign, _) | (_, Kind::Foreign) => (Kind::Foreign, 0, [0; 8]),
+        _ => one,
     }
-    if head.get(..8) != Some(magic.as_slice()) {
-        // A header of zeroes is what a crash leaves on some file systems.
-        return if head.iter().all(|byte| *byte == 0) { Kind::Damaged } else { Kind::Foreign };
+}
+
+fn block(block: &[u8], magic: Magic) -> (Kind, u64, Salt) {
+    let nothing = |kind| (kind, 0, [0; 8]);
+    let (Some(version), Some(number), Some(salt), Some(crc)) =
+        (array::<2>(block, 8), array::<8>(block, 12), array::<8>(block, 28), array::<4>(block, 36))
+    else {
+        return nothing(Kind::Damaged);
+    };
+    if block.get(..36).map(crc32fast::hash) != Some(u32::from_le_bytes(crc)) {
+        // What crashes and bad disks leave; a file with another beginning is another program's.
+        let ours = block.get(..8) == Some(magic.as_slice()) || block.iter().all(|byte| *byte == 0);
+        return nothing(if ours { Kind::Damaged } else { Kind::Foreign });
     }
-    let version = array::<2>(head, 8).map(u16::from_le_bytes);
-    let sound = head.get(..28).map(crc32fast::hash) == array::<4>(head, 28).map(u32::from_le_bytes);
-    match version {
-        Some(VERSION) if sound => Kind::Ours,
-        Some(VERSION) => Kind::Damaged,
-        _ if sound => Kind::Foreign,
-        _ => Kind::Damaged,
+    if block.get(..8) != Some(magic.as_slice()) || u16::from_le_bytes(version) != VERSION {
+        return nothing(Kind::Foreign);
     }
+    (Kind::Ours, u64::from_le_bytes(number), salt)
+}
+
+/// How the numbers at the beginning of the bodies run; tells chance from frames after damage.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Numbers {
+    /// Each is one more than the last; no frame has fewer bytes than `smallest`.
+    Grow { smallest: u64 },
+    /// In any order.
+    Any,
 }
 
 /// What the next step through a segment found.
@@ -93,9 +121,11 @@ pub(crate) enum Step<T> {
         offset: u64,
         bytes: u64,
     },
-    /// The end, with the bytes of an unfinished frame there.
+    /// The end, with the bytes of unfinished or damaged frames there, and how many of them look whole: those may
+    /// once have been sound.
     End {
         torn: u64,
+        whole: u64,
     },
 }
 
@@ -105,6 +135,10 @@ pub(crate) struct Walk<T> {
     file: File,
     /// What a sound body must be read as; one that cannot is damage.
     parse: fn(&Bytes) -> Option<T>,
+    salt: Salt,
+    numbers: Numbers,
+    /// The last number read, or the one that the segment begins with.
+    last: u64,
     /// Offset in the file of the first byte of `buffer`.
     offset: u64,
     buffer: Bytes,
@@ -116,29 +150,34 @@ impl<T> Walk<T> {
     pub(crate) fn open(
         path: &Path,
         magic: Magic,
+        numbers: Numbers,
         parse: fn(&Bytes) -> Option<T>,
         disk: &dyn Disk,
     ) -> io::Result<(Kind, Self)> {
         let file = disk.open(path)?;
         let end = file.metadata()?.len();
-        let mut walk = Self { file, parse, offset: 0, buffer: Bytes::new(), end };
+        let (salt, last) = ([0; 8], named(path).map_or(0, |(first, _)| first));
+        let mut walk = Self { file, parse, salt, numbers, last, offset: 0, buffer: Bytes::new(), end };
         walk.fill(HEADER)?;
-        let kind = kind(walk.buffer.get(..HEADER).unwrap_or(&walk.buffer), magic);
+        let (kind, _, salt) = head(walk.buffer.get(..HEADER).unwrap_or(&walk.buffer), magic);
+        walk.salt = salt;
         let past = HEADER.min(walk.buffer.len());
         walk.skip(past);
         Ok((kind, walk))
     }
 
+    /// Bytes of the file when it was opened or last read.
+    pub(crate) const fn size(&self) -> u64 {
+        self.end
+    }
+
     pub(crate) fn next(&mut self) -> io::Result<Step<T>> {
         self.fill(FRAME_HEAD)?;
         if self.buffer.is_empty() {
-            return Ok(Step::End { torn: 0 });
+            return Ok(Step::End { torn: 0, whole: 0 });
         }
-        if let Some(length) = array::<4>(&self.buffer, 0) {
-            let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
-            if length <= frame::MAX_BODY {
-                self.fill(FRAME_HEAD + length)?;
-            }
+        if let Some(size) = array::<4>(&self.buffer, 0).and_then(frame::body_size) {
+            self.fill(FRAME_HEAD + size)?;
         }
         if let Some(record) = self.sound_record() {
             return Ok(Step::Record(record));
@@ -148,34 +187,68 @@ impl<T> Walk<T> {
 
     /// The record at the front, if it is sound; moves past it.
     fn sound_record(&mut self) -> Option<T> {
-        let Frame::Sound(body) = frame::look(&self.buffer) else { return None };
+        let Frame::Sound(body) = frame::look(&self.buffer, self.salt) else { return None };
         let record = (self.parse)(&body)?;
+        self.last = array(&body, 0).map_or(self.last, u64::from_le_bytes);
         self.skip(FRAME_HEAD + body.len());
         Some(record)
     }
 
-    /// Seeks, byte by byte, the next place where a sound frame stands; without one, the rest is a torn tail.
+    /// Seeks, byte by byte, the next place where a sound frame stands; without one, the rest is the tail.
     fn resynchronise(&mut self) -> io::Result<Step<T>> {
-        let start = self.offset;
+        let (start, buffer) = (self.offset, self.buffer.clone());
         let rest = self.end.saturating_sub(start);
         loop {
             self.skip(1);
-            self.fill(FRAME_HEAD)?;
-            let Some(length) = array::<4>(&self.buffer, 0) else {
+            self.fill(FRAME_HEAD + 8)?;
+            let (Some(length), Some(number)) = (array::<4>(&self.buffer, 0), array(&self.buffer, FRAME_HEAD))
+            else {
+                (self.offset, self.buffer) = (start, buffer);
+                let whole = self.whole_frames()?;
                 self.offset = self.end;
                 self.buffer = Bytes::new();
-                return Ok(Step::End { torn: rest });
+                return Ok(Step::End { torn: rest, whole });
             };
-            let length = u64::from(u32::from_le_bytes(length));
-            if length == 0 || self.offset.saturating_add(length) > self.end {
+            let Some(size) = frame::body_size(length) else { continue };
+            let beyond = self.offset.saturating_add(u64::try_from(size).unwrap_or(u64::MAX)) > self.end;
+            let passed = self.offset.saturating_sub(start);
+            if beyond || !self.plausible(u64::from_le_bytes(number), passed) {
                 continue;
             }
-            self.fill(FRAME_HEAD.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)))?;
-            if let Frame::Sound(body) = frame::look(&self.buffer)
+            self.fill(FRAME_HEAD + size)?;
+            if let Frame::Sound(body) = frame::look(&self.buffer, self.salt)
                 && (self.parse)(&body).is_some()
             {
-                return Ok(Step::Damage { offset: start, bytes: self.offset - start });
+                return Ok(Step::Damage { offset: start, bytes: passed });
             }
+        }
+    }
+
+    /// Whether a frame of this number can stand so many bytes behind the last one. Cheap, and true for hardly
+    /// anything that is not a frame: the checksum is taken of few places then.
+    fn plausible(&self, number: u64, passed: u64) -> bool {
+        match self.numbers {
+            Numbers::Any => true,
+            Numbers::Grow { smallest } => {
+                let most = self.last.saturating_add(1).saturating_add(passed / smallest);
+                (self.last..=most).contains(&number)
+            }
+        }
+    }
+
+    /// How many frames stand to the end by their lengths alone.
+    fn whole_frames(&mut self) -> io::Result<u64> {
+        let mut whole = 0;
+        loop {
+            self.fill(FRAME_HEAD)?;
+            let Some(size) = array::<4>(&self.buffer, 0).and_then(frame::body_size) else { return Ok(whole) };
+            let next = self.offset.saturating_add(u64::try_from(FRAME_HEAD + size).unwrap_or(u64::MAX));
+            if next > self.end {
+                return Ok(whole);
+            }
+            whole += 1;
+            self.fill(FRAME_HEAD + size)?;
+            self.skip(FRAME_HEAD + size);
         }
     }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::disk::Append;
+use super::frame::Salt;
 use super::shared::{Room, Shared};
 use super::times::Times;
 use super::{Durable, JournalError, record, retention, segment};
@@ -20,7 +20,7 @@ const GROUP_MESSAGES: usize = 4096;
 /// At most about this many bytes share one sync.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 /// The size of a segment without frames.
-const HEADER: u64 = 32;
+const HEADER: u64 = segment::HEADER as u64;
 /// How long the writer sleeps between looks at a full or failing disk.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How often the room is looked after while there is some; `min_free` covers what comes in between.
@@ -46,6 +46,8 @@ pub struct Writer {
     pub(super) last_sync: Duration,
     /// When the room was last looked after.
     pub(super) looked: Instant,
+    /// The group as it goes to the disk.
+    pub(super) frames: Vec<u8>,
 }
 
 /// The segment that is written to.
@@ -54,6 +56,7 @@ pub(super) struct Open {
     file: Box<dyn Append>,
     size: u64,
     key: (u64, u32),
+    salt: Salt,
 }
 
 impl Writer {
@@ -101,7 +104,7 @@ impl Writer {
 
     /// Holds while the journal has no room: nobody is answered, so nothing is acknowledged. False when closed first.
     fn wait_for_room(&mut self) -> bool {
-        if self.looked.elapsed() < LOOK_EVERY {
+        if self.looked.elapsed() < LOOK_EVERY && *self.shared.room.borrow() == Room::Free {
             return true;
         }
         while let Room::Full { reason } = self.look_after_room() {
@@ -139,13 +142,8 @@ impl Writer {
             records.push(Record { seq, received, clock_suspect, message: arrival.message });
             waiters.push(arrival.waiter);
         }
-        let mut frames = Vec::new();
-        for record in &records {
-            record::write(record, &mut frames);
-        }
-        let frames = Bytes::from(frames);
         let mut backoff = Backoff::new(LOOK_AGAIN, LONGEST_WAIT);
-        while let Err(error) = self.write(first, &frames) {
+        while let Err(error) = self.write(first, &records) {
             tracing::error!(%error, first, "the journal could not be written; trying a new segment");
             self.part.not_ready(
                 format!("the journal cannot be written: {error}"),
@@ -175,7 +173,7 @@ impl Writer {
 
     /// A failed write or sync poisons the segment: what the kernel kept of it is unknown. The same records, under
     /// the same numbers and times, go to a new one; recovery that finds both keeps one.
-    fn write(&mut self, first: u64, frames: &[u8]) -> std::io::Result<()> {
+    fn write(&mut self, first: u64, records: &[Record]) -> std::io::Result<()> {
         if self.open.as_ref().is_some_and(|open| open.size >= self.shared.config.segment_size) {
             self.open = None;
         }
@@ -183,15 +181,19 @@ impl Writer {
             Some(open) => open,
             None => self.begin(first)?,
         };
+        self.frames.clear();
+        for record in records {
+            record::write(record, open.salt, &mut self.frames);
+        }
         let started = Instant::now();
-        let written = open.file.append(frames).and_then(|()| open.file.sync());
+        let written = open.file.append(&self.frames).and_then(|()| open.file.sync());
         if written.is_err() && open.size <= HEADER {
             // Nothing in it was ever acknowledged; a disk that fails for long must not fill with empty files.
             self.shared.discard(open.key);
         }
         written?;
         self.last_sync = started.elapsed();
-        let grown = u64::try_from(frames.len()).unwrap_or(u64::MAX);
+        let grown = u64::try_from(self.frames.len()).unwrap_or(u64::MAX);
         open.size = open.size.saturating_add(grown);
         self.shared.grew(grown, self.last_sync);
         self.open = Some(open);
@@ -208,11 +210,18 @@ impl Writer {
         let mut file = disk.create(&path)?;
         let key = (first, roll);
         self.shared.began(key, path);
-        let header = segment::header(record::MAGIC, first, self.times.last());
+        let (header, salt) = segment::header(record::MAGIC, first, self.times.last());
         let begun = file.append(&header).and_then(|()| file.sync()).and_then(|()| disk.sync_dir(dir));
         if begun.is_err() {
             self.shared.discard(key);
         }
-        begun.map(|()| Open { file, size: HEADER, key })
+        begun.map(|()| Open { file, size: HEADER, key, salt })
+    }
+}
+
+/// A writer that ends, for whatever reason, takes nothing any more.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, std::sync::atomic::Ordering::SeqCst);
     }
 }

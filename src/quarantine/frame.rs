@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Held;
-use crate::journal::frame::{self, array};
+use crate::journal::frame::{self, Salt, array};
 use crate::journal::record;
 use crate::journal::segment::Magic;
 use crate::outcome::Rejection;
@@ -28,7 +28,7 @@ pub(super) enum Item {
 }
 
 /// Kind, then for a held message: reason, detail, destination (each with its length), the journal's body.
-pub(super) fn write_held(held: &Held, out: &mut Vec<u8>) {
+pub(super) fn write_held(held: &Held, salt: Salt, out: &mut Vec<u8>) {
     let start = frame::begin(out);
     out.extend_from_slice(&held.record.seq.to_le_bytes());
     out.push(HELD);
@@ -36,15 +36,15 @@ pub(super) fn write_held(held: &Held, out: &mut Vec<u8>) {
     text(&held.rejection.detail, out);
     text(&held.destination, out);
     record::write_body(&held.record, out);
-    frame::seal(out, start);
+    frame::seal(out, start, salt);
 }
 
-pub(super) fn write_void(destination: &str, from: u64, out: &mut Vec<u8>) {
+pub(super) fn write_void(destination: &str, from: u64, salt: Salt, out: &mut Vec<u8>) {
     let start = frame::begin(out);
     out.extend_from_slice(&from.to_le_bytes());
     out.push(VOID);
     text(destination, out);
-    frame::seal(out, start);
+    frame::seal(out, start, salt);
 }
 
 fn text(text: &str, out: &mut Vec<u8>) {

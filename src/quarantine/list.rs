@@ -7,7 +7,7 @@ use std::path::Path;
 use super::frame::{self, Item};
 use super::{Held, QuarantineError};
 use crate::journal::disk::Disk;
-use crate::journal::segment::{self, Kind, Step, Walk};
+use crate::journal::segment::{self, Kind, Numbers, Step, Walk};
 use crate::outcome::Reason;
 
 /// Which messages to list; an unset part lets all through.
@@ -72,7 +72,7 @@ pub(super) fn each(dir: &Path, disk: &dyn Disk, mut with: impl FnMut(Held)) -> i
 }
 
 fn walk(path: &Path, disk: &dyn Disk, mut with: impl FnMut(Item)) -> io::Result<()> {
-    let (kind, mut walk) = Walk::open(path, frame::MAGIC, frame::read, disk)?;
+    let (kind, mut walk) = Walk::open(path, frame::MAGIC, Numbers::Any, frame::read, disk)?;
     if kind == Kind::Foreign {
         tracing::warn!(path = %path.display(), "not a quarantine of this version; left untouched");
         return Ok(());

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::journal::cursor;
 use crate::journal::disk::{Append, Disk};
+use crate::journal::frame::Salt;
 use crate::journal::segment;
 use crate::message::Record;
 use crate::outcome::Rejection;
@@ -105,6 +106,7 @@ struct Open {
     number: u64,
     file: Box<dyn Append>,
     size: u64,
+    salt: Salt,
 }
 
 impl Quarantine {
@@ -135,11 +137,9 @@ impl Quarantine {
     /// Returns when all of them are on disk. Blocks.
     pub fn put(&self, held: &[Held]) -> Result<(), QuarantineError> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut frames = Vec::new();
-        for held in held {
-            frame::write_held(held, &mut frames);
-        }
-        inner.append(&frames).map_err(|source| QuarantineError { dir: inner.dir.clone(), source })?;
+        let encode =
+            |salt, out: &mut Vec<u8>| held.iter().for_each(|held| frame::write_held(held, salt, out));
+        inner.append(encode).map_err(|source| QuarantineError { dir: inner.dir.clone(), source })?;
         if let Err(error) = inner.keep_quota() {
             tracing::warn!(%error, "the quarantine's quota could not be kept");
         }
@@ -158,7 +158,6 @@ impl Inner {
     }
 
     fn void(&mut self, positions: &BTreeMap<String, u64>) -> io::Result<()> {
-        let mut frames = Vec::new();
         let mut unsettled = BTreeMap::<String, u64>::new();
         list::each(&self.dir, self.disk.as_ref(), |held| {
             let from = positions.get(&held.destination).copied().unwrap_or(u64::MAX);
@@ -166,14 +165,18 @@ impl Inner {
                 unsettled.insert(held.destination, from);
             }
         })?;
-        for (destination, from) in &unsettled {
-            frame::write_void(destination, *from, &mut frames);
+        if unsettled.is_empty() {
+            return Ok(());
         }
-        if frames.is_empty() { Ok(()) } else { self.append(&frames) }
+        self.append(|salt, out| {
+            for (destination, from) in &unsettled {
+                frame::write_void(destination, *from, salt, out);
+            }
+        })
     }
 
     /// Appends and syncs; a segment that failed is left as it is and a new one begun.
-    fn append(&mut self, frames: &[u8]) -> io::Result<()> {
+    fn append(&mut self, encode: impl Fn(Salt, &mut Vec<u8>)) -> io::Result<()> {
         let mut open = match self.open.take() {
             Some(open) if open.size < SEGMENT_SIZE => open,
             Some(full) => {
@@ -182,7 +185,9 @@ impl Inner {
             }
             None => self.begin()?,
         };
-        let written = open.file.append(frames).and_then(|()| open.file.sync());
+        let mut frames = Vec::new();
+        encode(open.salt, &mut frames);
+        let written = open.file.append(&frames).and_then(|()| open.file.sync());
         open.size += u64::try_from(frames.len()).unwrap_or(u64::MAX);
         if let Err(error) = written {
             self.closed.insert(open.number, open.size);
@@ -196,11 +201,11 @@ impl Inner {
         let number = self.next;
         self.next += 1;
         let mut file = self.disk.create(&segment::path(&self.dir, number, 0))?;
-        let header = segment::header(frame::MAGIC, number, self.clock.now());
+        let (header, salt) = segment::header(frame::MAGIC, number, self.clock.now());
         file.append(&header)?;
         file.sync()?;
         self.disk.sync_dir(&self.dir)?;
-        Ok(Open { number, file, size: u64::try_from(header.len()).unwrap_or(0) })
+        Ok(Open { number, file, salt, size: u64::try_from(header.len()).unwrap_or(0) })
     }
 
     /// Removes the oldest closed segments that are too old or too much. Counts first, so that a crash between
