@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use super::shared::{Room, Shared};
 
-/// Removes what may go and says whether there is room for more.
-pub(super) fn look_after(shared: &Shared) -> Room {
+/// Removes what may go and says whether there is room for more. `open`: the last segment is still written to.
+pub(super) fn look_after(shared: &Shared, open: bool) -> Room {
     let segments = shared.segments();
     let mut total: u64 = segments.values().map(|segment| segment.size).sum();
     let space = match shared.disk.space(&shared.dir) {
@@ -19,8 +19,9 @@ pub(super) fn look_after(shared: &Shared) -> Room {
     let mut delivered_size: u64 = 0;
     let keys: Vec<_> = segments.keys().copied().collect();
     // A segment is delivered when the next one begins at or below what is settled everywhere.
-    let delivered: Vec<_> =
-        keys.windows(2).filter_map(|pair| Some((*pair.first()?, pair.get(1)?.0))).collect();
+    let following = keys.iter().skip(1).map(|(first, _)| *first);
+    let last = if open { u64::MAX } else { shared.end() };
+    let delivered: Vec<_> = keys.iter().copied().zip(following.chain([last])).collect();
     let delivered: Vec<_> = delivered.into_iter().filter(|(_, next)| *next <= released).collect();
     for (key, _) in &delivered {
         delivered_size += segments.get(key).map_or(0, |segment| segment.size);

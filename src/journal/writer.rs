@@ -1,6 +1,7 @@
 //! The writer: one thread that appends, syncs in groups, and only then gives out proof of durability.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -112,6 +113,11 @@ impl Writer {
             if self.shared.is_closing() {
                 return false;
             }
+            // An open segment cannot go; where everything in it is delivered it need not stay open.
+            if self.shared.released.load(Ordering::Acquire) >= self.shared.end() && self.open.take().is_some()
+            {
+                continue;
+            }
             std::thread::sleep(LOOK_AGAIN);
         }
         true
@@ -119,7 +125,7 @@ impl Writer {
 
     fn look_after_room(&mut self) -> Room {
         self.looked = Instant::now();
-        let room = retention::look_after(&self.shared);
+        let room = retention::look_after(&self.shared, self.open.is_some());
         if room == Room::Free && self.shared.room.borrow().clone() != Room::Free {
             self.part.ok();
         }
@@ -222,6 +228,6 @@ impl Writer {
 /// A writer that ends, for whatever reason, takes nothing any more.
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.shared.closing.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.shared.closing.store(true, Ordering::SeqCst);
     }
 }
