@@ -7,5 +7,6 @@ pub mod influxdb;
 pub mod mosquitto;
 pub mod nadikota;
 pub mod process;
+pub mod scripted;
 pub mod victoria_metrics;
 pub mod wait;

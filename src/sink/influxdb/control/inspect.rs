@@ -6,11 +6,19 @@ use std::time::Duration;
 use super::caller::Caller;
 use super::setup::find_bucket;
 use super::{ControlError, Typed, quoted};
-use crate::finding::Finding;
+use crate::finding::{Finding, Grade};
 use crate::sink::{Influx, Login, Place};
 
 /// Type names as InfluxDB tells them, by measurement and field.
 pub type Fields = BTreeMap<(String, String), &'static str>;
+
+/// How far it is worth to look, after who answers is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Server,
+    Write,
+    All,
+}
 
 /// Looks at one destination without changing it. `at_least` is how old a point may be when it comes.
 pub async fn inspect(name: &str, influx: &Influx, at_least: Duration, ours: &Fields) -> Vec<Finding> {
@@ -20,27 +28,28 @@ pub async fn inspect(name: &str, influx: &Influx, at_least: Duration, ours: &Fie
         Err(error) => return vec![Finding::wrong(about("server"), error.to_string(), "report this")],
     };
     let mut findings = Vec::new();
-    match server(&caller, influx, &about("server")).await {
-        Ok((finding, goes_on)) => {
+    let depth = match server(&caller, influx, &about("server")).await {
+        Ok((finding, next)) => {
             findings.push(finding);
-            if !goes_on {
-                return findings;
-            }
+            next
         }
         Err(finding) => return vec![finding],
+    };
+    if depth == Depth::Server {
+        return findings;
     }
     let written = write(&caller, influx, &about("write")).await;
-    let accepted = written.grade == crate::finding::Grade::Ok;
+    let accepted = written.grade == Grade::Ok;
     findings.push(written);
-    if accepted {
+    if accepted && depth == Depth::All {
         findings.push(retention(&caller, influx, at_least, &about("retention")).await);
         findings.extend(types(&caller, influx, ours, &about("field types")).await);
     }
     findings
 }
 
-/// Who answers, and whether it is worth to ask it more.
-async fn server(caller: &Caller, influx: &Influx, about: &str) -> Result<(Finding, bool), Finding> {
+/// Who answers, and how far it is worth to look.
+async fn server(caller: &Caller, influx: &Influx, about: &str) -> Result<(Finding, Depth), Finding> {
     let what_to_do = "check url, and that the database runs and is reachable";
     let ping = match caller.get("ping").await {
         Ok(ping) => ping,
@@ -54,7 +63,7 @@ async fn server(caller: &Caller, influx: &Influx, about: &str) -> Result<(Findin
                     lines it drops, refuses lines over 256 KiB, and stores a point written again twice";
         let what_to_do = "use it for numbers only, start it with -dedup.minScrapeInterval=1ms, and do not rely \
                           on quarantine for what it drops";
-        return Ok((Finding::warning(about, text, what_to_do), false));
+        return Ok((Finding::warning(about, text, what_to_do), Depth::Write));
     }
     let version = match ping.version {
         Some(version) => version,
@@ -67,13 +76,13 @@ async fn server(caller: &Caller, influx: &Influx, about: &str) -> Result<(Findin
     Ok(match (&influx.place, version.split('.').next()) {
         (Place::V2 { .. }, Some("1")) if !version.starts_with("1.8") => {
             let what_to_do = "set version = \"1\" and database instead of org and bucket";
-            (Finding::wrong(about, format!("InfluxDB {version} knows no buckets"), what_to_do), false)
+            (Finding::wrong(about, format!("InfluxDB {version} knows no buckets"), what_to_do), Depth::Server)
         }
         (Place::V1 { .. }, Some("2")) => {
             let text = format!("InfluxDB {version} answers, configured as version 1");
-            (Finding::warning(about, text, "better: version = \"2\" with org and bucket"), true)
+            (Finding::warning(about, text, "better: version = \"2\" with org and bucket"), Depth::All)
         }
-        _ => (Finding::ok(about, format!("InfluxDB {version}")), true),
+        _ => (Finding::ok(about, format!("InfluxDB {version}")), Depth::All),
     })
 }
 
