@@ -1,15 +1,22 @@
-//! `nadikota check`: every mistake in the configuration, at once.
+//! `nadikota check`: every mistake in the configuration, at once; with `--connect` also broker and databases.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::{Failure, count, environment, say, say_json};
-use crate::config;
+use crate::config::{self, Config};
+use crate::finding::{Finding, Grade};
 use crate::settings::Problem;
+use crate::sink::Kind;
+use crate::sink::influxdb::control;
+use crate::source;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
+    /// Also connects to the broker and every database, and tells what is wrong there. Changes nothing.
+    #[arg(long)]
+    connect: bool,
     /// One JSON object on stdout instead of lines.
     #[arg(long)]
     json: bool,
@@ -19,6 +26,9 @@ pub(super) struct Options {
 struct Told<'a> {
     ok: bool,
     problems: Vec<ToldProblem<'a>>,
+    /// What `--connect` saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<Vec<Finding>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -28,12 +38,17 @@ struct ToldProblem<'a> {
     text: &'a str,
 }
 
-pub(super) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
-    let problems = config::load(files, environment()).err().unwrap_or_default();
+pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
+    let loaded = config::load(files, environment());
+    let findings = match &loaded {
+        Ok(config) if options.connect => Some(connect(config).await),
+        _ => None,
+    };
+    let wrong = findings.iter().flatten().filter(|finding| finding.grade == Grade::Wrong).count();
+    let problems = loaded.err().unwrap_or_default();
     if options.json {
-        let told =
-            Told { ok: problems.is_empty(), problems: problems.iter().map(ToldProblem::new).collect() };
-        say_json(&told)?;
+        let ok = problems.is_empty() && wrong == 0;
+        say_json(&Told { ok, problems: problems.iter().map(ToldProblem::new).collect(), findings })?;
     } else {
         for problem in &problems {
             say(problem)?;
@@ -42,8 +57,44 @@ pub(super) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
             0 => say("the configuration is right")?,
             some => say(count(some, "mistake"))?,
         }
+        for finding in findings.iter().flatten() {
+            say(finding)?;
+        }
     }
-    if problems.is_empty() { Ok(()) } else { Err(Failure::Usage) }
+    match (problems.is_empty(), wrong) {
+        (false, _) => Err(Failure::Usage),
+        (true, 0) => Ok(()),
+        (true, _) => Err(Failure::No),
+    }
+}
+
+/// Broker and destinations in the order of the configuration; each call there has its own time limit.
+async fn connect(config: &Config) -> Vec<Finding> {
+    let transform = &config.transform;
+    let mut findings = Vec::new();
+    if let Some(mqtt) = &config.mqtt {
+        findings.extend(source::inspect(mqtt, transform.filters(), transform.max_payload()).await);
+    }
+    for destination in &config.destinations {
+        let name = &destination.name;
+        match &destination.kind {
+            Kind::Influx(influx) => {
+                let ours = transform.fields_for(name);
+                findings.extend(control::inspect(name, influx, transform.max_backfill(), &ours).await);
+            }
+            Kind::Embedded { retention: Some(kept) } if *kept < transform.max_backfill() => {
+                findings.push(Finding::warning(
+                    format!("destination {name}: retention"),
+                    "the embedded store drops points that time.max_backfill still lets in",
+                    "lengthen its retention or shorten time.max_backfill",
+                ));
+            }
+            Kind::Embedded { .. } => {
+                findings.push(Finding::ok(format!("destination {name}"), "the embedded store"));
+            }
+        }
+    }
+    findings
 }
 
 impl<'a> ToldProblem<'a> {

@@ -1,6 +1,7 @@
 //! Commands: what people type, and how the answer becomes an exit code.
 
 mod check;
+mod database;
 mod demo;
 mod demo_view;
 mod explain;
@@ -51,6 +52,9 @@ enum Command {
     /// What could not be stored, and why (the dead-letter queue).
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// Prepares the databases of the configuration.
+    #[command(subcommand)]
+    Database(database::Command),
     /// Finds every mistake in the configuration.
     Check(check::Options),
     /// Asks the running service whether it is ready.
@@ -90,7 +94,8 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Demo(options) => runtime()?.block_on(demo::run(*options)),
         Command::Explain(options) => explain::run(&options, &files),
         Command::Quarantine(command) => quarantine::run(command, &files),
-        Command::Check(options) => check::run(&options, &files),
+        Command::Database(command) => runtime()?.block_on(database::run(command, &files)),
+        Command::Check(options) => runtime()?.block_on(check::run(&options, &files)),
         Command::Health(options) => runtime()?.block_on(health::run(&options, &files)),
     }
 }

@@ -3,6 +3,7 @@
 //! Polling belongs to one task and acknowledging to another. The client's request channel has room for every
 //! packet identifier there is, so a PUBACK always finds its place and no task waits for the other.
 
+pub mod probe;
 pub mod publish;
 mod transport;
 

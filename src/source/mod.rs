@@ -5,6 +5,7 @@
 //! connection and comes back when there is room: the broker's session keeps the rest.
 
 mod config;
+mod inspect;
 mod link;
 pub mod redelivery;
 
@@ -21,6 +22,7 @@ use crate::status::Part;
 use redelivery::{Content, InDoubt, Redelivery};
 
 pub use config::Config;
+pub use inspect::inspect;
 
 /// Numbers of one source since the process began.
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@
 
 mod assemble;
 mod config;
+mod expected;
 mod explain;
 #[cfg(test)]
 mod tests;

@@ -8,12 +8,12 @@ use nadikota::simulate::Log;
 use nadikota::simulate::publisher::Plan;
 
 use super::support::city;
+use super::support::counting::Counting;
 use super::support::http;
 use super::support::influxdb::InfluxDb;
 use super::support::mosquitto::Mosquitto;
 use super::support::nadikota::Nadikota;
 use super::support::proxy::Proxy;
-use super::support::scripted::Scripted;
 use super::support::wait::{free_addresses, poll_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -94,7 +94,7 @@ fn while_the_database_is_away_pubacks_go_on_ready_stays_and_everything_is_there_
 
 #[test]
 fn a_destination_that_refuses_us_delays_no_other_and_a_restart_writes_nothing_again() {
-    let (broker, good, stuck) = (Mosquitto::start(""), Scripted::start(204), Scripted::start(401));
+    let (broker, good, stuck) = (Mosquitto::start(""), Counting::start(204), Counting::start(401));
     let destination = |name: &str, url: String| {
         format!(
             "[[destinations]]\nname = \"{name}\"\nkind = \"influxdb\"\nversion = \"1\"\nurl = \"{url}\"\n\

@@ -11,7 +11,7 @@ use url::Url;
 use super::super::config::{Influx, Login};
 
 /// No more of an answer is read.
-const MAX_ANSWER: usize = 64 * 1024;
+pub(super) const MAX_ANSWER: usize = 64 * 1024;
 
 /// A database to write to.
 #[derive(Debug)]
@@ -32,25 +32,14 @@ pub(super) struct Answer {
 
 impl Client {
     pub(super) fn new(config: &Influx) -> Result<Self, reqwest::Error> {
-        // A second installation by another client of the process is harmless.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .timeout(config.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("nadikota/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let http = builder(config.timeout).build()?;
         Ok(Self { http, url: config.write_url(), login: config.login.clone(), gzip: config.gzip })
     }
 
     /// Sends lines once. An error is a connection that failed or took too long.
     pub(super) async fn write(&self, lines: &[u8]) -> Result<Answer, String> {
         let mut request = self.http.post(self.url.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8");
-        request = match &self.login {
-            Login::None => request,
-            Login::Token(token) => request.header("Authorization", format!("Token {}", token.reveal())),
-            Login::Password { user, password } => request.basic_auth(user, Some(password.reveal())),
-        };
+        request = with_login(request, &self.login);
         let body = if self.gzip {
             request = request.header(CONTENT_ENCODING, "gzip");
             let mut gzip = GzEncoder::new(Vec::with_capacity(lines.len() / 4), Compression::fast());
@@ -58,24 +47,49 @@ impl Client {
         } else {
             lines.to_vec()
         };
-        let mut response = request.body(body).send().await.map_err(|error| told(&error))?;
+        let response = request.body(body).send().await.map_err(|error| told(&error))?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
-        let mut body = Vec::new();
-        while body.len() < MAX_ANSWER {
-            match response.chunk().await.map_err(|error| told(&error))? {
-                Some(chunk) => body.extend_from_slice(&chunk),
-                None => break,
-            }
-        }
-        body.truncate(MAX_ANSWER);
-        Ok(Answer { status, retry_after, body: String::from_utf8_lossy(&body).into_owned() })
+        let body = read(response, MAX_ANSWER).await.map_err(|error| told(&error))?;
+        Ok(Answer { status, retry_after, body })
     }
 }
 
+/// How every client of ours begins.
+pub(super) fn builder(timeout: Duration) -> reqwest::ClientBuilder {
+    // A second installation by another client of the process is harmless.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .timeout(timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("nadikota/", env!("CARGO_PKG_VERSION")))
+}
+
+pub(super) fn with_login(request: reqwest::RequestBuilder, login: &Login) -> reqwest::RequestBuilder {
+    match login {
+        Login::None => request,
+        Login::Token(token) => request.header("Authorization", format!("Token {}", token.reveal())),
+        Login::Password { user, password } => request.basic_auth(user, Some(password.reveal())),
+    }
+}
+
+/// The body, up to a number of bytes.
+pub(super) async fn read(mut response: reqwest::Response, most: usize) -> Result<String, reqwest::Error> {
+    let mut body = Vec::new();
+    while body.len() < most {
+        match response.chunk().await? {
+            Some(chunk) => body.extend_from_slice(&chunk),
+            None => break,
+        }
+    }
+    body.truncate(most);
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
 /// The innermost cause says what happened; the URL in the outer ones may hold a password.
-fn told(error: &reqwest::Error) -> String {
+pub(super) fn told(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

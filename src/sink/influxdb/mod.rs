@@ -5,6 +5,7 @@
 //! believed. Sending a line again is harmless: it overwrites itself.
 
 mod client;
+pub mod control;
 mod verdict;
 
 use std::collections::HashSet;

@@ -73,7 +73,7 @@ fn is_line_shaped(status: u16, why: &str) -> bool {
 }
 
 /// The message out of the JSON shapes the versions use, or the first line of the body.
-fn reason(status: u16, body: &str) -> String {
+pub(super) fn reason(status: u16, body: &str) -> String {
     #[derive(serde::Deserialize)]
     struct Told {
         message: Option<String>,

@@ -3,6 +3,7 @@
 
 pub mod certificates;
 pub mod city;
+pub mod counting;
 pub mod http;
 pub mod influxdb;
 pub mod mosquitto;

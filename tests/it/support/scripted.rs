@@ -1,69 +1,78 @@
-//! A database that answers what the test says, and counts what it was sent.
+//! A scripted HTTP server: answers as InfluxDB 2 does, where the real one is not at hand.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-/// Answers every write with one status; uncompressed bodies only.
+/// One request as it came.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Method and path with its query.
+    pub line: String,
+    pub token: String,
+    pub body: String,
+}
+
+type Script = dyn Fn(&Request) -> (u16, String) + Send + Sync;
+
+#[derive(Debug)]
 pub struct Scripted {
     address: SocketAddr,
-    status: Arc<AtomicU16>,
-    lines: Arc<AtomicUsize>,
+    seen: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Scripted {
-    pub fn start(status: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("its address");
-        let (status, lines) = (Arc::new(AtomicU16::new(status)), Arc::<AtomicUsize>::default());
-        let (answer, count) = (Arc::clone(&status), Arc::clone(&lines));
+    /// Answers each request by `script`, until the test's process ends.
+    pub fn start(script: impl Fn(&Request) -> (u16, String) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let seen = Arc::<Mutex<Vec<Request>>>::default();
+        let (script, noted): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&seen));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (answer, count) = (Arc::clone(&answer), Arc::clone(&count));
-                std::thread::spawn(move || serve(stream, &answer, &count));
+                let (script, noted) = (Arc::clone(&script), Arc::clone(&noted));
+                std::thread::spawn(move || serve(stream, &*script, &noted));
             }
         });
-        Self { address, status, lines }
+        Self { address, seen }
     }
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub fn answer(&self, status: u16) {
-        self.status.store(status, Ordering::SeqCst);
-    }
-
-    /// Lines in all requests that were answered with success.
-    pub fn stored_lines(&self) -> usize {
-        self.lines.load(Ordering::SeqCst)
+    pub fn seen(&self) -> Vec<Request> {
+        self.seen.lock().expect("no panic in the server").clone()
     }
 }
 
-fn serve(stream: TcpStream, status: &AtomicU16, lines: &AtomicUsize) -> Option<()> {
-    let mut writer = stream.try_clone().ok()?;
-    let mut reader = BufReader::new(stream);
+/// One request for each connection; a client that is gone is no concern of the server.
+fn serve(mut stream: TcpStream, script: &Script, seen: &Mutex<Vec<Request>>) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let (mut length, mut token) = (0_usize, String::new());
     loop {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).ok()? == 0 {
-                return None;
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-            if line == "\r\n" {
-                break;
-            }
+        let mut header = String::new();
+        reader.read_line(&mut header).ok()?;
+        let Some((name, value)) = header.trim().split_once(':') else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.trim().parse().ok()?,
+            "authorization" => value.trim().clone_into(&mut token),
+            _ => {}
         }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
-        let status = status.load(Ordering::SeqCst);
-        if status == 204 {
-            lines.fetch_add(body.iter().filter(|byte| **byte == b'\n').count(), Ordering::SeqCst);
-        }
-        write!(writer, "HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n").ok()?;
     }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let request = Request {
+        line: line.trim().trim_end_matches(" HTTP/1.1").to_owned(),
+        token,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    };
+    let (status, body) = script(&request);
+    seen.lock().ok()?.push(request);
+    let version = if status == 204 { "X-Influxdb-Version: v2.7.11\r\n" } else { "" };
+    let length = if status == 204 { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    let answer = format!("HTTP/1.1 {status} X\r\n{version}{length}Connection: close\r\n\r\n{body}");
+    stream.write_all(answer.as_bytes()).ok()
 }

@@ -1,0 +1,37 @@
+//! What to expect of the points: the fields that the routes can make, with their types, and how old they may be.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Transform;
+
+impl Transform {
+    /// How old a told time may be when it arrives.
+    pub fn max_backfill(&self) -> Duration {
+        self.config.time.max_backfill
+    }
+
+    /// The largest payload that is looked at, in bytes.
+    pub fn max_payload(&self) -> u64 {
+        self.config.max_payload
+    }
+
+    /// Measurement and field, and the type we write it as, in InfluxDB's words. Names that only devices know,
+    /// and profiles that only the registry gives, are not among them.
+    pub fn fields_for(&self, destination: &str) -> BTreeMap<(String, String), &'static str> {
+        let mut all = BTreeMap::new();
+        let routes = self.config.routes.iter().zip(&self.profiles);
+        for (route, profile) in routes.filter(|(route, _)| route.destination == destination) {
+            let measurement = profile.measurement.as_ref().or(route.measurement.as_ref());
+            let measurement = measurement.unwrap_or(&self.sensor).to_string();
+            let mut add = |field: &str, kind| all.insert((measurement.clone(), field.to_owned()), kind);
+            add(&self.delay, "float");
+            for mapping in profile.names.values() {
+                add(&mapping.quantity.name, "float");
+                add(&mapping.quantity.failed_name, "float");
+                add(&mapping.quantity.qc_name, "integer");
+            }
+        }
+        all
+    }
+}
