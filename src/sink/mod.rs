@@ -6,6 +6,7 @@ pub mod influxdb;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -71,6 +72,11 @@ impl Sink {
                     "sink_requests",
                     "Requests sent to the database",
                     writer.requests.load(Ordering::Relaxed) as f64,
+                ),
+                (
+                    "sink_write_seconds",
+                    "How long all writes that were stored took together",
+                    Duration::from_nanos(writer.write_nanos.load(Ordering::Relaxed)).as_secs_f64(),
                 ),
                 (
                     "sink_retries",

@@ -43,13 +43,13 @@ pub struct Writer {
     troubled: Mutex<Option<String>>,
     pub requests: AtomicU64,
     pub retries: AtomicU64,
-    pub last_write_nanos: AtomicU64,
+    pub write_nanos: AtomicU64,
 }
 
 /// How one piece of a batch ended.
 enum Piece {
     Stored,
-    Refused(String),
+    Refused { why: String, whole: String },
     TooLarge,
 }
 
@@ -66,7 +66,7 @@ impl Writer {
             troubled: Mutex::default(),
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
-            last_write_nanos: AtomicU64::new(0),
+            write_nanos: AtomicU64::new(0),
         })
     }
 
@@ -89,7 +89,7 @@ impl Writer {
                     }
                     _ => halve(lines, &mut pieces),
                 },
-                Piece::Refused(why) => {
+                Piece::Refused { why, whole } => {
                     if let [line] = lines.as_slice() {
                         let nothing_accepted = !verdicts.contains(&Some(LineVerdict::Stored));
                         if nothing_accepted && !self.takes_good_line(stop).await? {
@@ -99,13 +99,13 @@ impl Writer {
                             continue;
                         }
                         refuse(&mut verdicts, *line, Reason::RefusedByDatabase, why);
-                    } else if dropped(&why).is_some_and(|dropped| dropped >= lines.len()) {
+                    } else if dropped(&whole).is_some_and(|dropped| dropped >= lines.len()) {
                         for line in lines {
                             refuse(&mut verdicts, line, Reason::RefusedByDatabase, why.clone());
                         }
                     } else {
                         let named =
-                            if rounds < NAMED_ROUNDS { named(batch, &lines, &why) } else { HashSet::new() };
+                            if rounds < NAMED_ROUNDS { named(batch, &lines, &whole) } else { HashSet::new() };
                         if named.is_empty() {
                             halve(lines, &mut pieces);
                             continue;
@@ -158,13 +158,13 @@ impl Writer {
             let (wait, why, what_to_do) = match verdict {
                 Verdict::Stored => {
                     let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                    self.last_write_nanos.store(nanos, Ordering::Relaxed);
+                    self.write_nanos.fetch_add(nanos, Ordering::Relaxed);
                     self.recovered();
                     return Ok(Piece::Stored);
                 }
-                Verdict::Refused { why } => {
+                Verdict::Refused { why, whole } => {
                     self.recovered();
-                    return Ok(Piece::Refused(why));
+                    return Ok(Piece::Refused { why, whole });
                 }
                 Verdict::TooLarge => return Ok(Piece::TooLarge),
                 Verdict::Wait { after, why } => {
@@ -187,8 +187,14 @@ impl Writer {
     async fn takes_good_line(&self, stop: &CancellationToken) -> Result<bool, Stopped> {
         let line = self.good_line.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(line) = line else { return Ok(true) };
-        if matches!(self.ask(&line, stop).await?, Piece::Stored) {
-            return Ok(true);
+        match self.ask(&line, stop).await? {
+            Piece::Stored => return Ok(true),
+            // The line itself may have become bad: too old for the retention, or of a field that was made anew.
+            Piece::Refused { whole, .. } if aged(&whole) => {
+                *self.good_line.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                return Ok(true);
+            }
+            Piece::Refused { .. } | Piece::TooLarge => {}
         }
         self.trouble(
             "a line that it took before is refused now",
@@ -206,8 +212,9 @@ impl Writer {
                 *verdict = Some(LineVerdict::Stored);
             }
         }
-        if let Some(first) = lines.first() {
-            let line = batch.lines(*first, first + 1).to_vec();
+        // The last one: of several of one identity it is the one whose values stand.
+        if let Some(last) = lines.last() {
+            let line = batch.lines(*last, last + 1).to_vec();
             *self.good_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
         }
     }
@@ -245,9 +252,15 @@ fn halve(mut lines: Vec<usize>, pieces: &mut Vec<(Vec<usize>, u32)>) {
 
 /// How many points a partial write dropped, where the answer tells.
 fn dropped(why: &str) -> Option<usize> {
-    let (_, rest) = why.rsplit_once("dropped=")?;
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok()
+    // At the very end: anything before may be a device's own text.
+    let (_, count) = why.trim_end().rsplit_once("dropped=")?;
+    count.parse().ok()
+}
+
+/// Whether a refusal can be of a line that was once taken.
+fn aged(why: &str) -> bool {
+    let why = why.to_ascii_lowercase();
+    ["retention", "time outside", "type conflict"].iter().any(|mark| why.contains(mark))
 }
 
 /// The lines that an answer names: `unable to parse '<line>': why`, once or several times.

@@ -199,3 +199,65 @@ async fn a_stop_ends_the_waiting_at_once() {
     let (result, ()) = tokio::join!(writer.deliver(&batch, &stop), stopper);
     assert_eq!(result, Err(Stopped));
 }
+
+#[tokio::test]
+async fn all_lines_unparsable_and_named_take_few_requests() {
+    let script = |_, body: &str| {
+        let named: Vec<_> = body
+            .lines()
+            .filter(|line| line.contains("bad"))
+            .map(|line| format!("unable to parse '{line}': missing field value"))
+            .collect();
+        if named.is_empty() {
+            return stored();
+        }
+        answer(400, "", &format!("{{\"error\":\"{}\"}}", named.join("\\n")))
+    };
+    let (url, count) = server(Arc::new(script)).await;
+    let all: Vec<_> = (0..500).collect();
+    assert_eq!(refused(&writer(&url).0, &batch(500, &all)).await, all);
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_good_line_that_has_become_too_old_does_not_hold_the_others() {
+    let why = "{\"error\":\"partial write: points beyond retention policy dropped=1\"}";
+    let script = move |number, _: &str| if number == 0 { stored() } else { answer(400, "", why) };
+    let (url, _) = server(Arc::new(script)).await;
+    let (writer, _) = writer(&url);
+    assert!(refused(&writer, &batch(1, &[])).await.is_empty());
+    assert_eq!(refused(&writer, &batch(1, &[0])).await, [0]);
+}
+
+#[tokio::test]
+async fn a_page_that_answers_200_stores_nothing() {
+    let script =
+        |number, _: &str| if number < 2 { answer(200, "", "<html>Sign in</html>") } else { stored() };
+    let (url, count) = server(Arc::new(script)).await;
+    assert!(refused(&writer(&url).0, &batch(3, &[])).await.is_empty());
+    assert_eq!(count.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_is_given_up_after_its_time_and_asked_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&accepted);
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            kept.push(stream);
+        }
+    });
+    let (writer, board) = writer(&url);
+    let (batch, stop) = (batch(1, &[]), CancellationToken::new());
+    let seen = async {
+        crate::testing::until("it asked twice", || (accepted.load(Ordering::SeqCst) > 1).then_some(())).await;
+        stop.cancel();
+    };
+    let (result, ()) = tokio::join!(writer.deliver(&batch, &stop), seen);
+    assert_eq!(result, Err(Stopped));
+    assert!(board.parts()["database"].reason.contains("no answer in time"));
+}

@@ -11,8 +11,9 @@ use jiff::Timestamp;
 pub(super) enum Verdict {
     /// Every line is stored.
     Stored,
-    /// Some lines were refused for what stands in them; which ones must be found.
-    Refused { why: String },
+    /// Some lines were refused for what stands in them; which ones must be found. `whole` is the untrimmed text,
+    /// which may name them.
+    Refused { why: String, whole: String },
     /// The request as a whole is too large.
     TooLarge,
     /// The database asks to wait, or is in trouble; try again.
@@ -20,6 +21,9 @@ pub(super) enum Verdict {
     /// It refuses us, not the data: hold until a human has mended it.
     Hold { why: String, what_to_do: &'static str },
 }
+
+/// Characters of an answer that are kept as the reason.
+const MAX_DETAIL: usize = 600;
 
 /// Answers that name what is wrong with a line. Anything else with status 400 is about the request as a whole.
 const LINE_SHAPED: &[&str] = &[
@@ -48,14 +52,22 @@ const LINE_SHAPED: &[&str] = &[
 
 /// Judges one answer. `now` is needed for a Retry-After that tells a date.
 pub(super) fn judge(status: u16, retry_after: Option<&str>, body: &str, now: Timestamp) -> Verdict {
-    let why = reason(status, body);
+    let (whole, told) = message(status, body);
+    let why = shortened(&whole);
     match status {
-        200..=299 => Verdict::Stored,
-        400 | 422 if is_line_shaped(status, &why) => Verdict::Refused { why },
+        204 => Verdict::Stored,
+        200..=299 => Verdict::Hold {
+            why: format!("{why} (a database answers a write with 204)"),
+            what_to_do: "the url is answered by something else, such as a proxy: give the database's own",
+        },
+        400 | 422 if told && is_line_shaped(status, &whole) => Verdict::Refused { why, whole },
         400 | 422 => {
             Verdict::Hold { why, what_to_do: "the request itself is refused: check url, proxy and gzip" }
         }
         401 | 403 => Verdict::Hold { why, what_to_do: "check the token or password and what it may write" },
+        405 | 410 | 415 => {
+            Verdict::Hold { why, what_to_do: "the url does not take writes: check it, and version" }
+        }
         404 => {
             Verdict::Hold { why, what_to_do: "check that the bucket or database and the organisation exist" }
         }
@@ -68,21 +80,33 @@ pub(super) fn judge(status: u16, retry_after: Option<&str>, body: &str, now: Tim
 }
 
 fn is_line_shaped(status: u16, why: &str) -> bool {
+    // A 422 is about points by its meaning; a proxy's has another shape.
     let why = why.to_ascii_lowercase();
     status == 422 || LINE_SHAPED.iter().any(|shape| why.contains(shape))
 }
 
-/// The message out of the JSON shapes the versions use, or the first line of the body.
+/// What an answer says, for people.
 pub(super) fn reason(status: u16, body: &str) -> String {
+    shortened(&message(status, body).0)
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_DETAIL).collect()
+}
+
+/// The message out of the JSON shapes the versions use, or the body; and whether it was such a shape. What a
+/// proxy says in HTML is never about a line.
+fn message(status: u16, body: &str) -> (String, bool) {
     #[derive(serde::Deserialize)]
     struct Told {
         message: Option<String>,
         error: Option<String>,
     }
     let told = serde_json::from_str::<Told>(body).ok().and_then(|told| told.message.or(told.error));
+    let shaped = told.is_some() || !body.trim_start().starts_with('<');
     let text = told.unwrap_or_else(|| body.trim().to_owned());
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(600).collect();
-    if text.is_empty() { format!("status {status}") } else { format!("status {status}: {text}") }
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    (if text.is_empty() { format!("status {status}") } else { format!("status {status}: {text}") }, shaped)
 }
 
 /// Seconds, or a date after RFC 9110.
@@ -123,6 +147,11 @@ mod tests {
         check(400, r#"{"error":"gzip: invalid header"}"#, "Hold");
         check(400, "<html>Bad Request</html>", "Hold");
         check(401, r#"{"code":"unauthorized","message":"unauthorized access"}"#, "Hold");
+        check(200, "<html>Sign in</html>", "Hold");
+        check(202, "", "Hold");
+        check(405, "", "Hold");
+        check(422, "<html>unable to parse</html>", "Hold");
+        check(400, "<html>unable to parse</html>", "Hold");
         check(403, "", "Hold");
         check(404, r#"{"error":"database not found: \"city\""}"#, "Hold");
         check(413, "", "TooLarge");
