@@ -14,6 +14,7 @@ use super::support::influxdb::InfluxDb;
 use super::support::mosquitto::Mosquitto;
 use super::support::nadikota::Nadikota;
 use super::support::proxy::Proxy;
+use super::support::scale::scaled;
 use super::support::wait::{free_addresses, poll_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -48,17 +49,10 @@ fn number(nadikota: &Nadikota, name: &str) -> u64 {
     nadikota.health().and_then(|health| health["account"][name].as_u64()).unwrap_or(0)
 }
 
-fn resident_mib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("our own child");
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("its memory");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") / 1024
-}
-
 #[test]
 fn while_the_database_is_away_pubacks_go_on_ready_stays_and_everything_is_there_afterwards() {
     // Long: a minute at 5,000 a second. Short: eight seconds at 1,000.
-    let long = std::env::var_os("NADIKOTA_LONG").is_some();
-    let (rate, seconds) = if long { (5000, 60) } else { (1000, 8) };
+    let (rate, seconds) = scaled((1000, 8), (5000, 60));
     let count = u64::from(rate) * seconds;
     let (broker, mut database) = (Mosquitto::start(""), InfluxDb::start());
     let nadikota = Nadikota::start(&format!("{}{}", mqtt(broker.address()), influx(&database)));
@@ -75,7 +69,7 @@ fn while_the_database_is_away_pubacks_go_on_ready_stays_and_everything_is_there_
     let mut most = 0;
     poll_until(Duration::from_secs(seconds * 3), "PUBACKs go on", || {
         assert!(nadikota.ready(), "a database that is away must not make us unready");
-        most = most.max(resident_mib(nadikota.id()));
+        most = most.max(nadikota.memory() / 1024);
         (number(&nadikota, "received") >= count * 19 / 20).then_some(())
     });
     let part = nadikota.health().expect("health")["parts"]["destination default"].clone();

@@ -9,6 +9,7 @@ use super::support::city;
 use super::support::influxdb::InfluxDb;
 use super::support::mosquitto::Mosquitto;
 use super::support::nadikota::Nadikota;
+use super::support::scale::scaled;
 use super::support::wait::poll_until;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -31,11 +32,12 @@ fn carries_the_city(version: &str) {
     let mut nadikota = Nadikota::start(&configuration(&broker, &database, version));
     poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));
     let (mut city, mut log) = (city::city(3), Log::default());
-    city::publish(&mut city, &mut log, broker.address(), plan(10_000));
-    let account = city::settled(&nadikota, 10_000, LIMIT);
+    let count = scaled(10_000, 50_000);
+    city::publish(&mut city, &mut log, broker.address(), plan(count));
+    let account = city::settled(&nadikota, count, LIMIT);
     let verdict = city::judge(&log, &database, &nadikota);
     assert!(verdict.agrees(), "{verdict}\n{account}");
-    assert!(verdict.expected > 30_000, "{verdict}");
+    assert!(verdict.expected > 3 * count, "{verdict}");
     assert!(nadikota.stop(LIMIT).success(), "{}", nadikota.output());
 }
 
@@ -63,8 +65,10 @@ fn kills_at_random_moments_lose_nothing_and_double_nothing() {
             (own_city, own_log)
         });
         // Some kills come while messages stream in, some while the rest is being delivered.
-        let before = received(&nadikota);
-        poll_until(LIMIT, "messages come in", || (received(&nadikota) > before + kill * 20).then_some(()));
+        let before = city::received(&nadikota);
+        poll_until(LIMIT, "messages come in", || {
+            (city::received(&nadikota) > before + kill * 20).then_some(())
+        });
         nadikota.restart();
         (city, log) = publishing.join().expect("the publisher");
     }
@@ -72,8 +76,4 @@ fn kills_at_random_moments_lose_nothing_and_double_nothing() {
     let account = city::settled(&nadikota, 10_000, LIMIT);
     let verdict = city::judge(&log, &database, &nadikota);
     assert!(verdict.agrees(), "{verdict}\n{account}");
-}
-
-fn received(nadikota: &Nadikota) -> u64 {
-    nadikota.health().and_then(|health| health["account"]["received"].as_u64()).unwrap_or(0)
 }

@@ -21,7 +21,7 @@ use super::nadikota::Nadikota;
 use super::wait::poll_until;
 
 /// Every measurement the city's profiles name, and that of strangers.
-const MEASUREMENTS: &[&str] =
+pub const MEASUREMENTS: &[&str] =
     &["air_quality", "noise", "parking", "sensor", "street_light", "waste", "water_level", "weather"];
 const TAGS: &[&str] = &["channel", "city", "device", "district", "site"];
 
@@ -63,27 +63,36 @@ pub fn publish(city: &mut City, log: &mut Log, broker: SocketAddr, plan: Plan) {
 /// Waits until `received` messages came in and each has its outcome; the account must balance all the while.
 pub fn settled(nadikota: &Nadikota, received: u64, limit: Duration) -> serde_json::Value {
     poll_until(limit, "every message has its outcome", || {
-        let account = nadikota.health()?["account"].clone();
+        let account = account(nadikota)?;
         let number = |name: &str| account[name].as_u64().expect("a number");
-        let discarded: u64 = account["discarded"]
-            .as_object()
-            .expect("reasons")
-            .values()
-            .filter_map(serde_json::Value::as_u64)
-            .sum();
-        let sum = number("stored")
-            + number("partly_stored")
-            + number("quarantined")
-            + discarded
-            + number("pending");
-        assert_eq!(sum, number("received"), "the account does not balance: {account}");
         (number("received") >= received && number("pending") == 0).then_some(account)
     })
 }
 
+/// The account as health tells it, which must balance; nothing while the program does not answer.
+pub fn account(nadikota: &Nadikota) -> Option<serde_json::Value> {
+    let account = nadikota.health()?["account"].clone();
+    let number = |name: &str| account[name].as_u64().expect("a number");
+    let reasons = account["discarded"].as_object().expect("reasons").values();
+    let discarded: u64 = reasons.filter_map(serde_json::Value::as_u64).sum();
+    let settled = number("stored") + number("partly_stored") + number("quarantined") + discarded;
+    assert_eq!(settled + number("pending"), number("received"), "the account does not balance: {account}");
+    Some(account)
+}
+
+/// Messages received so far; nothing is as good as none.
+pub fn received(nadikota: &Nadikota) -> u64 {
+    account(nadikota).and_then(|account| account["received"].as_u64()).unwrap_or(0)
+}
+
 /// Everything in the database and the quarantine against the log.
 pub fn judge(log: &Log, database: &InfluxDb, nadikota: &Nadikota) -> Verdict {
-    oracle::judge(log, rows(database), held(nadikota))
+    judge_rows(log, rows(database), nadikota)
+}
+
+/// The same for rows of another database.
+pub fn judge_rows(log: &Log, rows: Vec<Row>, nadikota: &Nadikota) -> Verdict {
+    oracle::judge(log, rows, held(nadikota))
 }
 
 /// Everything in the embedded store and the quarantine against the log.
@@ -123,11 +132,13 @@ fn held(nadikota: &Nadikota) -> Vec<Held> {
     let dir = nadikota.data_dir();
     // The cursor is written a moment after the positions move; the quarantine lists what it has passed.
     let positions = poll_until(Duration::from_secs(10), "the cursor is written", || {
-        let destinations = nadikota.health()?["destinations"].clone();
+        let health = nadikota.health();
         let cursor = cursor::load(&dir).expect("a cursor").unwrap_or_default();
         let positions: BTreeMap<_, _> =
             cursor.destinations.iter().map(|(name, progress)| (name.clone(), progress.position)).collect();
-        let same = |(name, position): (&String, &u64)| destinations[name]["position"] == *position;
+        // One that has stopped wrote its last cursor before it ended.
+        let Some(health) = health else { return Some(positions) };
+        let same = |(name, position): (&String, &u64)| health["destinations"][name]["position"] == *position;
         positions.iter().all(same).then_some(positions)
     });
     let held = quarantine::list(&dir.join("quarantine"), &RealDisk, &positions, &Filter::default());

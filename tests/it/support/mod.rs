@@ -10,6 +10,8 @@ pub mod mosquitto;
 pub mod nadikota;
 pub mod process;
 pub mod proxy;
+pub mod publish;
+pub mod scale;
 pub mod scripted;
 pub mod victoria_metrics;
 pub mod wait;

@@ -17,6 +17,17 @@ pub struct Nadikota {
     http: SocketAddr,
     process: Process,
     dir: TempDir,
+    shipped: bool,
+}
+
+/// The shipped configuration, which knows the devices of the simulated city.
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/nadikota.toml");
+
+/// The routes of the shipped configuration, as text for a configuration of one's own.
+pub fn shipped_routes() -> String {
+    let text = std::fs::read_to_string(SHIPPED).expect("the shipped configuration");
+    let at = text.find("[[routes]]").expect("its routes");
+    text[at..].to_owned()
 }
 
 impl Nadikota {
@@ -25,11 +36,20 @@ impl Nadikota {
     /// The data directory and the health address are the harness's and come by environment,
     /// so `config` names neither. It is read over the shipped configuration, whose routes it keeps.
     pub fn start(config: &str) -> Self {
+        Self::start_with(config, true)
+    }
+
+    /// The same with no configuration but this one: what it does not name is absent.
+    pub fn start_alone(config: &str) -> Self {
+        Self::start_with(config, false)
+    }
+
+    fn start_with(config: &str, shipped: bool) -> Self {
         let [http] = free_addresses();
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("nadikota.toml"), config).expect("the configuration");
-        let process = Self::launch(http, dir.path());
-        Self { http, process, dir }
+        let process = Self::launch(http, dir.path(), shipped);
+        Self { http, process, dir, shipped }
     }
 
     pub fn http(&self) -> SocketAddr {
@@ -59,7 +79,7 @@ impl Nadikota {
     /// Ends what still runs and starts again on the same data directory.
     pub fn restart(&mut self) {
         self.process.kill9();
-        self.process = Self::launch(self.http, self.dir.path());
+        self.process = Self::launch(self.http, self.dir.path(), self.shipped);
     }
 
     /// `/health`, or nothing while the program does not answer.
@@ -71,15 +91,25 @@ impl Nadikota {
         http::get(self.http, "/health/ready").is_ok_and(|answer| answer.status == 200)
     }
 
+    /// Memory that is really in use, in KiB.
+    pub fn memory(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     pub fn output(&self) -> String {
         self.process.output()
     }
 
-    fn launch(http: SocketAddr, dir: &Path) -> Process {
+    fn launch(http: SocketAddr, dir: &Path, shipped: bool) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
+        command.arg("run");
+        if shipped {
+            command.args(["--config", SHIPPED]);
+        }
         command
-            .arg("run")
-            .args(["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config/nadikota.toml")])
             .arg("--config")
             .arg(dir.join("nadikota.toml"))
             .env("NADIKOTA__HTTP__LISTEN", http.to_string())
