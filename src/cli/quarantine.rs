@@ -65,57 +65,66 @@ pub(super) fn run(command: Command, files: &[PathBuf]) -> Result<(), Failure> {
     match command {
         Command::List(options) => {
             let filter = Filter { seq: None, reason: options.reason, topic: options.topic };
-            let held = read(files, &filter)?;
             if options.count {
-                return count(&held, options.json);
+                let mut counts = BTreeMap::new();
+                read(files, &filter, |held| *counts.entry(held.rejection.reason).or_default() += 1_u64)?;
+                return count(&counts, options.json);
             }
-            for held in &held {
-                let told = Told::new(held);
-                if options.json {
-                    say_json(&told)?;
-                } else {
-                    say(format!(
-                        "{:>8}  {}  {:<18} {}  {}",
-                        told.seq,
-                        told.received,
-                        told.reason,
-                        held.record.message.topic.escape_ascii(),
-                        told.detail.escape_debug()
-                    ))?;
-                }
-            }
-            Ok(())
+            tell(files, &filter, |held| line(held, options.json)).map(|_| ())
         }
         Command::Show(options) => {
             let filter = Filter { seq: Some(options.seq), ..Filter::default() };
-            let held = read(files, &filter)?;
-            if held.is_empty() {
+            if tell(files, &filter, |held| show(held, options.json))? == 0 {
                 return Err(Failure::Failed(anyhow::anyhow!("message {} is not in quarantine", options.seq)));
-            }
-            for held in &held {
-                show(held, options.json)?;
             }
             Ok(())
         }
     }
 }
 
-fn read(files: &[PathBuf], filter: &Filter) -> Result<Vec<Held>, Failure> {
+/// Tells each message as it is read, and how many there were; ends telling at the first failure.
+fn tell(
+    files: &[PathBuf],
+    filter: &Filter,
+    one: impl Fn(&Held) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let (mut told, mut failed) = (0, Ok(()));
+    read(files, filter, |held| {
+        if failed.is_ok() {
+            failed = one(&held);
+            told += 1;
+        }
+    })?;
+    failed.map(|()| told)
+}
+
+fn line(held: &Held, json: bool) -> Result<(), Failure> {
+    let told = Told::new(held);
+    if json {
+        return say_json(&told);
+    }
+    say(format!(
+        "{:>8}  {}  {:<18} {}  {}",
+        told.seq,
+        told.received,
+        told.reason,
+        held.record.message.topic.escape_ascii(),
+        told.detail.escape_debug()
+    ))
+}
+
+fn read(files: &[PathBuf], filter: &Filter, with: impl FnMut(Held)) -> Result<(), Failure> {
     let config = configuration(files)?;
     let cursor = cursor::load(&config.data_dir).context("cannot read the cursor")?.unwrap_or_default();
     let positions: BTreeMap<_, _> =
         cursor.destinations.iter().map(|(name, progress)| (name.clone(), progress.position)).collect();
     let dir = config.data_dir.join("quarantine");
-    Ok(list(&dir, &RealDisk, &positions, filter).context("cannot read the quarantine")?)
+    Ok(list(&dir, &RealDisk, &positions, filter, with).context("cannot read the quarantine")?)
 }
 
-fn count(held: &[Held], json: bool) -> Result<(), Failure> {
-    let mut counts = BTreeMap::<Reason, u64>::new();
-    for held in held {
-        *counts.entry(held.rejection.reason).or_default() += 1;
-    }
+fn count(counts: &BTreeMap<Reason, u64>, json: bool) -> Result<(), Failure> {
     if json {
-        return say_json(&counts);
+        return say_json(counts);
     }
     for (reason, count) in counts {
         say(format!("{count:>8}  {reason}"))?;

@@ -27,23 +27,23 @@ impl Filter {
     }
 }
 
-/// The messages in quarantine that the filter lets through, oldest first. `positions` tells which are settled.
+/// Calls `with` for the messages in quarantine that the filter lets through, oldest first.
+/// `positions` tells which are settled. One message at a time is in memory.
 pub fn list(
     dir: &Path,
     disk: &dyn Disk,
     positions: &BTreeMap<String, u64>,
     filter: &Filter,
-) -> Result<Vec<Held>, QuarantineError> {
-    let mut found = Vec::new();
+    mut with: impl FnMut(Held),
+) -> Result<(), QuarantineError> {
     let settled =
         |held: &Held| positions.get(&held.destination).is_none_or(|position| held.record.seq < *position);
     each(dir, disk, |held| {
         if settled(&held) && filter.lets(&held) {
-            found.push(held);
+            with(held);
         }
     })
-    .map_err(|source| QuarantineError { dir: dir.to_owned(), source })?;
-    Ok(found)
+    .map_err(|source| QuarantineError { dir: dir.to_owned(), source })
 }
 
 /// Calls `with` for each message that no later mark makes void.
@@ -51,22 +51,30 @@ pub(super) fn each(dir: &Path, disk: &dyn Disk, mut with: impl FnMut(Held)) -> i
     if !dir.exists() {
         return Ok(());
     }
-    // A mark voids only what was written before it: each message keeps the count of marks it had seen.
-    let (mut held, mut marks) = (Vec::new(), Vec::new());
-    for (.., path) in segment::list(dir, disk)? {
-        walk(&path, disk, |item| match item {
-            Item::Held(message) => held.push((marks.len(), message)),
-            Item::Void { destination, from } => marks.push((destination, from)),
+    let segments = segment::list(dir, disk)?;
+    // A mark voids only what was written before it: the marks first, each with how many items stand before it.
+    let (mut items, mut marks) = (0_u64, Vec::new());
+    for (.., path) in &segments {
+        walk(path, disk, |item| {
+            items += 1;
+            if let Item::Void { destination, from } = item {
+                marks.push((items, destination, from));
+            }
         })?;
     }
-    for (seen, message) in held {
-        let later = marks.iter().skip(seen);
-        let void = |(destination, from): &(String, u64)| {
-            *destination == message.destination && message.record.seq >= *from
-        };
-        if !later.into_iter().any(void) {
-            with(message);
-        }
+    let mut at = 0;
+    for (.., path) in &segments {
+        walk(path, disk, |item| {
+            at += 1;
+            let Item::Held(message) = item else { return };
+            let void = marks.iter().any(|(place, destination, from)| {
+                *place > at && *destination == message.destination && message.record.seq >= *from
+            });
+            // What came while we read is not looked at: a mark for it may follow.
+            if !void && at <= items {
+                with(message);
+            }
+        })?;
     }
     Ok(())
 }

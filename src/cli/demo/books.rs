@@ -70,13 +70,16 @@ fn judge(log: &Log, data: &Path) -> anyhow::Result<Verdict> {
             }
         })
         .context("cannot read the store")?;
-    let held = quarantine::list(&data.join("quarantine"), &RealDisk, &BTreeMap::new(), &Filter::default())
-        .context("cannot read the quarantine")?;
-    let held = held.into_iter().map(|held| Held {
-        topic: held.record.message.topic.to_vec(),
-        payload: held.record.message.payload.to_vec(),
-        reason: held.rejection.reason,
-    });
+    let mut held = Vec::new();
+    let dir = data.join("quarantine");
+    quarantine::list(&dir, &RealDisk, &BTreeMap::new(), &Filter::default(), |message| {
+        held.push(Held {
+            topic: message.record.message.topic.to_vec(),
+            payload: message.record.message.payload.to_vec(),
+            reason: message.rejection.reason,
+        });
+    })
+    .context("cannot read the quarantine")?;
     Ok(oracle::judge(log, rows, held))
 }
 

@@ -141,13 +141,14 @@ fn held(nadikota: &Nadikota) -> Vec<Held> {
         let same = |(name, position): (&String, &u64)| health["destinations"][name]["position"] == *position;
         positions.iter().all(same).then_some(positions)
     });
-    let held = quarantine::list(&dir.join("quarantine"), &RealDisk, &positions, &Filter::default());
-    held.expect("the quarantine")
-        .into_iter()
-        .map(|held| Held {
+    let mut all = Vec::new();
+    quarantine::list(&dir.join("quarantine"), &RealDisk, &positions, &Filter::default(), |held| {
+        all.push(Held {
             topic: held.record.message.topic.to_vec(),
             payload: held.record.message.payload.to_vec(),
             reason: held.rejection.reason,
-        })
-        .collect()
+        });
+    })
+    .expect("the quarantine");
+    all
 }
