@@ -157,26 +157,25 @@ impl Mapping {
         })
     }
 
-    /// The value in the quantity's unit. A unit told by the message wins over the profile's if it is compatible.
-    pub fn apply(&self, value: &ReadingValue<'_>, told_unit: Option<&str>) -> Result<f64, Rejection> {
+    /// The value in the quantity's unit; nothing where the device says that it has none. A unit told by the message
+    /// wins over the profile's if it is compatible.
+    pub fn apply(&self, value: &ReadingValue<'_>, told_unit: Option<&str>) -> Result<Option<f64>, Rejection> {
         let number = match value {
             ReadingValue::Number(number) => *number,
             ReadingValue::Boolean(on) => f64::from(u8::from(*on)),
-            ReadingValue::Text(text) => return self.word(text),
-            ReadingValue::Null => {
-                return Err(Rejection::new(Reason::NoValue, "the device told no value"));
-            }
+            ReadingValue::Text(text) => return self.word(text).map(Some),
+            ReadingValue::Null => return Ok(None),
         };
         if self.sentinels.contains(&number) {
-            let detail = format!("{number} is what this device sends when it has no value");
-            return Err(Rejection::new(Reason::NoValue, detail));
+            return Ok(None);
         }
         let unit = match told_unit {
             None => self.unit,
             Some(told) => Unit::parse(told).ok_or_else(|| conflict(told, &self.quantity))?,
         };
         let scaled = number.mul_add(self.scale, self.offset);
-        unit.convert(scaled, self.quantity.unit).ok_or_else(|| conflict(unit.name(), &self.quantity))
+        let converted = unit.convert(scaled, self.quantity.unit);
+        converted.map(Some).ok_or_else(|| conflict(unit.name(), &self.quantity))
     }
 
     fn word(&self, text: &str) -> Result<f64, Rejection> {
@@ -217,15 +216,19 @@ mod tests {
     #[test]
     fn units_scales_sentinels_and_words_are_applied() {
         let level = mapping("{ quantity = \"water_level_m\", unit = \"cm\", sentinels = [-1] }");
-        assert_eq!(level.apply(&ReadingValue::Number(123.0), None), Ok(1.23));
-        assert_eq!(level.apply(&ReadingValue::Number(123.0), Some("mm")), Ok(0.123));
+        assert_eq!(level.apply(&ReadingValue::Number(123.0), None), Ok(Some(1.23)));
+        assert_eq!(level.apply(&ReadingValue::Number(123.0), Some("mm")), Ok(Some(0.123)));
         let reason = |value: ReadingValue<'_>, unit| level.apply(&value, unit).unwrap_err().reason;
-        assert_eq!(reason(ReadingValue::Number(-1.0), None), Reason::NoValue);
+        assert_eq!(level.apply(&ReadingValue::Number(-1.0), None), Ok(None));
+        assert_eq!(level.apply(&ReadingValue::Null, None), Ok(None));
         assert_eq!(reason(ReadingValue::Number(1.0), Some("Cel")), Reason::UnitConflict);
         assert_eq!(reason(ReadingValue::Text("high".into()), None), Reason::WrongType);
         let words = "{ quantity = \"parking_occupied_state\", words = { free = 0, occupied = 1 } }";
-        assert_eq!(mapping(words).apply(&ReadingValue::Text("occupied".into()), None), Ok(1.0));
-        assert_eq!(mapping("\"parking_occupied_state\"").apply(&ReadingValue::Boolean(true), None), Ok(1.0));
+        assert_eq!(mapping(words).apply(&ReadingValue::Text("occupied".into()), None), Ok(Some(1.0)));
+        assert_eq!(
+            mapping("\"parking_occupied_state\"").apply(&ReadingValue::Boolean(true), None),
+            Ok(Some(1.0))
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::explain::{SampleStory, Trace};
+use super::name::cleaned;
 use super::{GENERIC_PROFILE, QualityFlags, Route, State, Transform};
 use crate::catalogue::Profile;
 use crate::check::time::Verdict;
@@ -83,7 +84,8 @@ struct Value {
     /// `<field>_qc` and `<field>_failed`; unknown names have neither at hand.
     names: Option<(Arc<str>, Arc<str>)>,
     channel: Option<Arc<str>>,
-    number: f64,
+    /// Nothing where the device says that it has no value.
+    number: Option<f64>,
     flag: Flag,
 }
 
@@ -191,28 +193,26 @@ impl Work<'_> {
 
     /// Maps one reading to a quantity and checks it. Nothing where it is to be passed over.
     fn value(&mut self, reading: &Reading<'_>, place: &Place) -> Result<Option<Value>, Rejection> {
-        if matches!(reading.value, ReadingValue::Null) {
-            self.trace.skipped(reading, "null: nothing was measured");
-            return Ok(None);
-        }
         let told_channel = || reading.channel.as_deref().map(Arc::from);
         let Some(mapping) = place.profile.names.get(&*reading.name) else {
             return Ok(self.unknown(reading, place)?.map(|(field, number)| Value {
                 field,
                 names: None,
                 channel: told_channel(),
-                number,
+                number: Some(number),
                 flag: Flag::NotEvaluated,
             }));
         };
-        let number = finite::check(&reading.name, mapping.apply(&reading.value, reading.unit.as_deref())?)?;
         let quantity = &mapping.quantity;
+        let told = mapping.apply(&reading.value, reading.unit.as_deref())?;
+        let number = told.map(|number| finite::check(&reading.name, number)).transpose()?;
         Ok(Some(Value {
             field: Arc::clone(&quantity.name),
             names: Some((Arc::clone(&quantity.qc_name), Arc::clone(&quantity.failed_name))),
             channel: mapping.channel.clone().or_else(told_channel),
             number,
-            flag: range::check(number, quantity.impossible, quantity.suspect),
+            flag: number
+                .map_or(Flag::Missing, |number| range::check(number, quantity.impossible, quantity.suspect)),
         }))
     }
 
@@ -241,7 +241,10 @@ impl Work<'_> {
                     ),
                 ));
             }
-            ReadingValue::Null => return Ok(None),
+            ReadingValue::Null => {
+                self.trace.skipped(reading, "null: nothing was measured");
+                return Ok(None);
+            }
         };
         let mut name = cleaned(&reading.name);
         let taken = ["_qc", "_failed", "_raw"].iter().any(|suffix| name.ends_with(suffix));
@@ -258,25 +261,26 @@ impl Work<'_> {
         let flag = if place.time_suspect { value.flag.and(Flag::Suspect) } else { value.flag };
         let wanted = match self.transform.config.quality_flags {
             QualityFlags::All => true,
-            QualityFlags::Exceptions => matches!(flag, Flag::Suspect | Flag::Fail),
+            QualityFlags::Exceptions => matches!(flag, Flag::Suspect | Flag::Fail | Flag::Missing),
             QualityFlags::None => false,
         };
         let field = match &value.names {
             Some((_, failed)) if flag == Flag::Fail => failed,
             _ => &value.field,
         };
-        let number = FieldValue::Float(value.number);
         let failed = value.names.as_ref().map(|(_, failed)| failed);
         let Some(point) = point_of(self.out, value.channel.as_ref(), place, first) else { return Ok(flag) };
-        let mut known = point.fields.iter();
-        if let Some((_, known)) = known.find(|(name, _)| *name == value.field || Some(name) == failed) {
-            if *known == number {
-                return Ok(flag);
+        if let Some(number) = value.number.map(FieldValue::Float) {
+            let mut known = point.fields.iter();
+            if let Some((_, known)) = known.find(|(name, _)| *name == value.field || Some(name) == failed) {
+                if *known == number {
+                    return Ok(flag);
+                }
+                let detail = format!("{} is told twice with different values", value.field);
+                return Err(Rejection::new(Reason::Malformed, detail));
             }
-            let detail = format!("{} is told twice with different values", value.field);
-            return Err(Rejection::new(Reason::Malformed, detail));
+            point.fields.push((Arc::clone(field), number));
         }
-        point.fields.push((Arc::clone(field), number));
         if wanted {
             let qc = match &value.names {
                 Some((qc, _)) => Arc::clone(qc),
@@ -328,60 +332,9 @@ const fn in_words(verdict: Verdict) -> &'static str {
     }
 }
 
-/// The longest cleaned name in characters.
-const MAX_NAME: usize = 64;
-
-/// A device's own name as a field's: `Outdoor Temp.` and `outdoorTemp` both become `outdoor_temp`.
-fn cleaned(name: &str) -> String {
-    let mut clean = String::with_capacity(name.len().min(MAX_NAME));
-    let (mut length, mut small) = (0, false);
-    for character in name.chars() {
-        if length >= MAX_NAME {
-            break;
-        }
-        if !character.is_alphanumeric() {
-            small = false;
-            if !clean.is_empty() && !clean.ends_with('_') {
-                clean.push('_');
-                length += 1;
-            }
-            continue;
-        }
-        // A capital after a small letter begins a word; `PM25` and `NO2` stay one.
-        if small && character.is_uppercase() {
-            clean.push('_');
-            length += 1;
-        }
-        small = !character.is_uppercase();
-        clean.extend(character.to_lowercase());
-        length += 1;
-    }
-    let end = clean.trim_end_matches('_').len();
-    clean.truncate(end);
-    if clean.is_empty() { "unnamed".to_owned() } else { clean }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_cleaned() {
-        for (name, clean) in [
-            ("temp", "temp"),
-            ("Outdoor Temp.", "outdoor_temp"),
-            ("outdoorTemp", "outdoor_temp"),
-            ("PM2.5", "pm2_5"),
-            ("NO2", "no2"),
-            ("__a--b__", "a_b"),
-            ("", "unnamed"),
-            ("\n\0,= ", "unnamed"),
-            ("suhu °C", "suhu_c"),
-        ] {
-            assert_eq!(cleaned(name), clean, "{name}");
-        }
-        assert_eq!(cleaned(&"x".repeat(70_000)).len(), MAX_NAME);
-    }
 
     #[test]
     fn the_first_refusal_is_told_and_the_others_counted() {

@@ -97,11 +97,11 @@ impl Trace {
         }
     }
 
-    pub(super) fn stored(&mut self, reading: &Reading<'_>, field: &str, value: f64, flag: Flag) {
+    pub(super) fn stored(&mut self, reading: &Reading<'_>, field: &str, value: Option<f64>, flag: Flag) {
         self.reading(reading, |story| {
             let failed = if flag == Flag::Fail { "_failed" } else { "" };
             story.field = Some(format!("{field}{failed}"));
-            story.stored = Some(value);
+            story.stored = value;
             story.flag = Some(flag.number());
         });
     }

@@ -6,6 +6,7 @@ mod assemble;
 mod config;
 mod expected;
 mod explain;
+mod name;
 #[cfg(test)]
 mod tests;
 

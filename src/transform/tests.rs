@@ -131,8 +131,14 @@ fn names_that_clean_to_the_same_are_told_once() {
 }
 
 #[test]
-fn null_is_passed_over() {
-    assert_eq!(air(r#"{"t":null}"#), (vec![], Some(Reason::NoValue)));
+fn null_of_a_known_name_is_flagged_missing_and_of_an_unknown_one_passed_over() {
+    let (lines, reason) = air(r#"{"t":null}"#);
+    assert_eq!((lines.len(), reason), (1, None));
+    assert!(
+        lines[0].contains(" air_temperature_c_qc=9i ") && !lines[0].contains("air_temperature_c="),
+        "{lines:?}"
+    );
+    assert_eq!(air(r#"{"odd":null}"#), (vec![], Some(Reason::NoValue)));
     assert_eq!(air(r#"{"t":null,"odd":1}"#).1, None);
     assert_eq!(air("{}"), (vec![], Some(Reason::NoValue)));
     assert_eq!(air("{nonsense"), (vec![], Some(Reason::Malformed)));
