@@ -85,13 +85,15 @@ impl Writer {
         let mut bytes = first.message.payload.len();
         group.push(first);
         let until = Instant::now() + self.shared.config.max_delay.max(self.last_sync / 10);
+        // A pause in the stream ends the gathering: who sent all that its window allows waits for us.
+        let pause = self.shared.config.max_delay.max(self.last_sync / 25);
         while group.len() < GROUP_MESSAGES && bytes < GROUP_BYTES {
             let next = match self.arrivals.try_recv() {
                 Ok(next) => next,
                 Err(TryRecvError::Disconnected) => break,
                 Err(TryRecvError::Empty) => {
                     let left = until.saturating_duration_since(Instant::now());
-                    match self.arrivals.recv_timeout(left) {
+                    match self.arrivals.recv_timeout(left.min(pause)) {
                         Ok(next) => next,
                         Err(_) => break,
                     }
