@@ -8,8 +8,10 @@ use crate::outcome::{Reason, Rejection};
 
 /// The most unknown names that are stored per measurement.
 pub const MAX_UNKNOWN_NAMES: usize = 64;
-/// The most unregistered devices that are stored.
+/// The most unregistered devices that are stored, unless set otherwise.
 pub const MAX_UNREGISTERED_DEVICES: usize = 10_000;
+/// The most field names per measurement that are kept as sent.
+const MAX_SENT_NAMES: usize = 1024;
 
 /// The names seen so far. Sets only grow, so applying a message again after a restart changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,16 +26,22 @@ pub struct State {
 impl State {
     /// Lets an unknown field name of a measurement in, or says that there is no room for it.
     pub fn admit_name(&mut self, measurement: &str, name: &str) -> Result<(), Rejection> {
+        self.admit_among(measurement, name, MAX_UNKNOWN_NAMES)
+    }
+
+    fn admit_among(&mut self, measurement: &str, name: &str, most: usize) -> Result<(), Rejection> {
         let known = self.names.get(measurement);
         if known.is_some_and(|known| known.contains(name)) {
             return Ok(());
         }
-        if known.map_or(0, BTreeSet::len) >= MAX_UNKNOWN_NAMES {
+        if known.map_or(0, BTreeSet::len) >= most {
             return Err(Rejection::new(
                 Reason::TooManyFields,
                 format!(
-                    "\"{name}\" would be unknown name {} of {measurement}; map it in a profile",
-                    MAX_UNKNOWN_NAMES + 1
+                    "\"{}\" would be unknown name {} of {}; map it in a profile",
+                    name.escape_debug(),
+                    most.saturating_add(1),
+                    measurement.escape_debug(),
                 ),
             ));
         }
@@ -42,16 +50,22 @@ impl State {
         Ok(())
     }
 
-    /// Lets an unregistered device in, or says that there is no room for it.
-    pub fn admit_device(&mut self, device: &str) -> Result<(), Rejection> {
+    /// Lets a field name of a measurement that is kept as sent in, or says that there is no room for it.
+    pub fn admit_sent_name(&mut self, measurement: &str, name: &str) -> Result<(), Rejection> {
+        self.admit_among(measurement, name, MAX_SENT_NAMES)
+    }
+
+    /// Lets an unregistered device in, or says that there is no room for it among `most`.
+    pub fn admit_device(&mut self, device: &str, most: usize) -> Result<(), Rejection> {
         if self.devices.contains(device) {
             return Ok(());
         }
-        if self.devices.len() >= MAX_UNREGISTERED_DEVICES {
+        if self.devices.len() >= most {
             return Err(Rejection::new(
                 Reason::TooManyDevices,
                 format!(
-                    "\"{}\" is not registered, and {MAX_UNREGISTERED_DEVICES} unregistered devices are stored already",
+                    "\"{}\" is not registered, and {most} unregistered devices or topics are stored already; \
+                     register it or raise transform.max_unregistered",
                     device.escape_debug()
                 ),
             ));
@@ -89,13 +103,16 @@ mod tests {
     fn devices_are_bounded_and_the_state_survives_a_snapshot() {
         let mut state = State::default();
         for number in 0..MAX_UNREGISTERED_DEVICES {
-            state.admit_device(&format!("d{number}")).unwrap();
+            state.admit_device(&format!("d{number}"), MAX_UNREGISTERED_DEVICES).unwrap();
         }
         let saved = serde_json::to_string(&state).unwrap();
         let mut state: State = serde_json::from_str(&saved).unwrap();
         assert!(!state.dirty);
-        assert_eq!(state.admit_device("new").unwrap_err().reason, Reason::TooManyDevices);
-        assert_eq!(state.admit_device("d7"), Ok(()));
+        assert_eq!(
+            state.admit_device("new", MAX_UNREGISTERED_DEVICES).unwrap_err().reason,
+            Reason::TooManyDevices
+        );
+        assert_eq!(state.admit_device("d7", MAX_UNREGISTERED_DEVICES), Ok(()));
         assert_eq!(state.unregistered_devices(), MAX_UNREGISTERED_DEVICES);
     }
 }

@@ -1,6 +1,6 @@
 //! Flattening: a JSON text straight into readings, without a tree in between.
 //!
-//! Names of nested objects are joined by a dot, elements of an array are counted from 0: `data.temp`, `phase.1`.
+//! Names of nested objects are joined by a separator, elements of an array are counted from 0: `data.temp`, `phase.1`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,12 +16,14 @@ use crate::reading::{Reading, ReadingValue, Sample};
 const MAX_NAME: usize = 256;
 
 /// What is looked for on the way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Wanted<'w> {
     pub(super) time: Option<&'w str>,
     pub(super) device: Option<&'w str>,
     /// The array whose objects are samples of their own.
     pub(super) samples: Option<&'w str>,
+    /// Between the names of nested objects.
+    pub(super) separator: &'w str,
 }
 
 /// One moment's readings with the time as it stood there.
@@ -108,11 +110,12 @@ impl<'de> State<'de, '_> {
     }
 
     fn step<E: Error>(&mut self, name: &str) -> Result<(), E> {
-        if self.path.len().saturating_add(name.len()) >= MAX_NAME {
+        let separator = self.wanted.separator;
+        if self.path.len().saturating_add(separator.len()).saturating_add(name.len()) > MAX_NAME {
             return Err(self.refuse(Reason::TooComplex, format!("a name of more than {MAX_NAME} bytes")));
         }
         if !self.path.is_empty() {
-            self.path.push('.');
+            self.path.push_str(separator);
         }
         self.path.push_str(name);
         Ok(())

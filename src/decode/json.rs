@@ -1,7 +1,8 @@
 //! Format `json`: an object, nested or not, or an array of such objects, each a sample of its own.
 //!
 //! Settings: `time` (path of the time, as told or in each sample), `time_format`, `device` (path of the device's
-//! id), `samples` (path of an array of samples inside the object; what stands outside belongs to all moments).
+//! id), `samples` (path of an array of samples inside the object; what stands outside belongs to all moments),
+//! `separator` (what joins the names of nested objects, in paths too; default a dot).
 //! A key that stands twice gives two readings of one name; the first is stored, the second refused.
 
 use super::flatten::{Wanted, flatten};
@@ -10,12 +11,13 @@ use super::{Decoded, Hints};
 use crate::outcome::{Reason, Rejection};
 use crate::settings::Section;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     pub time: Option<String>,
     pub time_format: TimeFormat,
     pub device: Option<String>,
     pub samples: Option<String>,
+    pub separator: String,
 }
 
 impl Settings {
@@ -25,6 +27,7 @@ impl Settings {
             time_format: section.get("time_format", TimeFormat::default()),
             device: section.optional("device"),
             samples: section.optional("samples"),
+            separator: section.get("separator", ".".to_owned()),
         }
     }
 }
@@ -42,6 +45,7 @@ pub(super) fn decode<'a>(
         time: settings.time.as_deref(),
         device: settings.device.as_deref(),
         samples: settings.samples.as_deref(),
+        separator: &settings.separator,
     };
     let flat = flatten(text, &wanted, hints)?;
     let read =

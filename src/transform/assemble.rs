@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
+use super::config::ByCatalogue;
 use super::explain::{SampleStory, Trace};
 use super::name::cleaned;
-use super::{GENERIC_PROFILE, QualityFlags, Route, State, Transform};
+use super::when::{When, in_words};
+use super::{GENERIC_PROFILE, QualityFlags, State, Tags, Transform};
 use crate::catalogue::Profile;
 use crate::check::time::Verdict;
-use crate::check::{finite, range, time};
-use crate::message::Record;
+use crate::check::{finite, range};
 use crate::outcome::{Reason, Rejection};
 use crate::point::{FieldValue, Point};
 use crate::quality::Flag;
 use crate::reading::{Reading, ReadingValue, Sample};
-
-type Tags = Arc<[(Arc<str>, Arc<str>)]>;
+use crate::topic::Template;
 
 /// Why parts were refused: the first is told, the others are counted.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl From<Option<Rejection>> for Rest {
 }
 
 impl Rest {
-    fn add(&mut self, rejection: Rejection) {
+    pub(super) fn add(&mut self, rejection: Rejection) {
         if self.first.is_none() {
             self.first = Some(rejection);
         } else {
@@ -50,17 +50,14 @@ impl Rest {
 /// One message while its samples become points.
 pub(super) struct Work<'w> {
     pub(super) transform: &'w Transform,
-    pub(super) record: &'w Record,
-    pub(super) route: &'w Route,
+    pub(super) names: &'w ByCatalogue,
+    pub(super) template: &'w Template,
     /// The route's, for devices to which the registry gives none.
     pub(super) profile: &'w Arc<Profile>,
     pub(super) topic: &'w str,
     pub(super) device: &'w str,
-    /// A replay of old state: only samples that tell their time are wanted.
-    pub(super) own_time_only: bool,
+    pub(super) when: When<'w>,
     pub(super) rest: Rest,
-    /// Samples so far for which the receive time stood in.
-    pub(super) stand_ins: i64,
     pub(super) unmapped_text: bool,
     pub(super) state: &'w mut State,
     pub(super) out: &'w mut Vec<Point>,
@@ -120,37 +117,20 @@ impl Work<'_> {
 
     /// Decides whose the sample is and when it was.
     fn place(&mut self, sample: &Sample<'_>) -> Result<Place, Rejection> {
-        let record = self.record;
-        let verdict =
-            time::check(sample.time, record.received, record.clock_suspect, &self.transform.config.time)?;
-        let told = match verdict {
-            Verdict::Told(told) => Some(told),
-            Verdict::Untold | Verdict::Unset | Verdict::Ahead => None,
-        };
-        if self.own_time_only && told.is_none() {
-            return Err(Rejection::new(
-                Reason::Retained,
-                "a retained message without a time of its own is old state, not a new reading",
-            ));
-        }
-        // Several samples without a usable time would overwrite each other at one receive time.
-        let time = told.unwrap_or_else(|| {
-            let time = record.received.saturating_add(self.stand_ins);
-            self.stand_ins = self.stand_ins.saturating_add(1);
-            time
-        });
+        let record = self.when.record;
+        let (verdict, time) = self.when.of(sample.time)?;
         let registered = self.transform.registry.device(self.device, time);
         let profile = registered.and_then(|device| device.profile.as_ref()).unwrap_or(self.profile).clone();
         let measurement = profile
             .measurement
             .as_ref()
-            .or(self.route.measurement.as_ref())
+            .or(self.names.measurement.as_ref())
             .unwrap_or(&self.transform.sensor)
             .clone();
         let tags = match registered {
             Some(device) => Arc::clone(&device.tags),
             None => {
-                self.state.admit_device(self.device)?;
+                self.state.admit_device(self.device, self.transform.config.max_unregistered)?;
                 self.unregistered_tags()
             }
         };
@@ -166,8 +146,8 @@ impl Work<'_> {
             });
         });
         // A delay against a clock that is known to be wrong says nothing.
-        let delay = told.filter(|_| !record.clock_suspect).map(|told| {
-            let nanoseconds = i128::from(record.received) - i128::from(told);
+        let delay = (matches!(verdict, Verdict::Told(_)) && !record.clock_suspect).then(|| {
+            let nanoseconds = i128::from(record.received) - i128::from(time);
             nanoseconds as f64 / 1e9
         });
         let time_suspect = match verdict {
@@ -180,11 +160,11 @@ impl Work<'_> {
 
     /// What the topic and the route say of a device that the registry does not know; sorted by key.
     fn unregistered_tags(&self) -> Tags {
-        let captured = |name| self.route.topic.capture(self.topic, name).map(Arc::from);
+        let captured = |name| self.template.capture(self.topic, name).map(Arc::from);
         let tags = [
-            ("city", captured("city").or_else(|| self.route.city.clone())),
+            ("city", captured("city").or_else(|| self.names.city.clone())),
             ("device", Some(self.device.into())),
-            ("district", captured("district").or_else(|| self.route.district.clone())),
+            ("district", captured("district").or_else(|| self.names.district.clone())),
             ("site", Some("unregistered".into())),
         ];
         let told = tags.into_iter().filter_map(|(key, value)| Some((Arc::from(key), value?)));
@@ -321,15 +301,6 @@ fn with_channel(tags: &Tags, channel: &Arc<str>) -> Tags {
     tags.push(("channel".into(), Arc::clone(channel)));
     tags.sort();
     tags.into()
-}
-
-const fn in_words(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Told(_) => "its own time",
-        Verdict::Untold => "none told: the receive time",
-        Verdict::Unset => "before time.earliest, its clock was never set: the receive time, and all suspect",
-        Verdict::Ahead => "further ahead than time.max_ahead: the receive time, and all suspect",
-    }
 }
 
 #[cfg(test)]

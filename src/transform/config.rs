@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::check::time;
+use super::as_sent::AsSent;
+use crate::check::{cardinality, time};
 use crate::decode::{Format, Limits};
 use crate::settings::{Section, Size};
 use crate::topic::Template;
@@ -20,6 +21,8 @@ pub struct Config {
     /// Bytes; a larger payload is not looked at.
     pub max_payload: u64,
     pub limits: Limits,
+    /// The most unregistered devices that are stored, and topics whose names are kept.
+    pub max_unregistered: usize,
     pub quality_flags: QualityFlags,
     pub time: time::Config,
 }
@@ -54,6 +57,22 @@ pub struct Route {
     pub topic: Template,
     pub format: Format,
     pub destination: String,
+    pub retained: Retained,
+    pub names: Names,
+}
+
+/// What a route calls things in the database.
+#[derive(Debug, Clone)]
+pub enum Names {
+    /// By the catalogue.
+    Catalogue(ByCatalogue),
+    /// As the devices do.
+    AsSent(AsSent),
+}
+
+/// What the catalogue and the registry leave open.
+#[derive(Debug, Clone, Default)]
+pub struct ByCatalogue {
     /// The profile of devices that the registry gives none.
     pub profile: Option<String>,
     /// The measurement where the profile has none.
@@ -61,7 +80,6 @@ pub struct Route {
     /// Tags of unregistered devices, where the topic does not capture them.
     pub city: Option<Arc<str>>,
     pub district: Option<Arc<str>>,
-    pub retained: Retained,
 }
 
 impl Config {
@@ -77,16 +95,24 @@ impl Config {
         limits.max_depth = section.get("max_depth", limits.max_depth);
         limits.max_values = section.get("max_values", limits.max_values);
         let max_payload = section.get("max_payload", Size(1024 * 1024)).0;
+        let max_unregistered = section.get("max_unregistered", cardinality::MAX_UNREGISTERED_DEVICES);
         let quality_flags = section.get("quality_flags", QualityFlags::default());
         section.finish();
         let mut section = root.section("time");
         let time = time::Config::read(&mut section);
         section.finish();
-        Self { routes, max_payload, limits, quality_flags, time }
+        Self { routes, max_payload, limits, max_unregistered, quality_flags, time }
     }
 }
 
 impl Route {
+    pub(super) fn profile(&self) -> Option<&str> {
+        match &self.names {
+            Names::Catalogue(names) => names.profile.as_deref(),
+            Names::AsSent(_) => None,
+        }
+    }
+
     /// Nothing where a required key is missing or wrong; that is a problem on record then.
     fn read(section: &mut Section) -> Option<Self> {
         let topic = section.required::<String>("topic").and_then(|text| match Template::parse(&text) {
@@ -98,20 +124,27 @@ impl Route {
         });
         let format = Format::read(section);
         let destination = section.get("destination", DEFAULT_DESTINATION.to_owned());
-        let profile = section.optional("profile");
-        let measurement = section.optional::<String>("measurement").map(Arc::from);
-        let city = section.optional::<String>("city").map(Arc::from);
-        let district = section.optional::<String>("district").map(Arc::from);
         let retained = section.get("retained", Retained::default());
-        Some(Self {
-            topic: topic?,
-            format: format?,
-            destination,
-            profile,
-            measurement,
-            city,
-            district,
-            retained,
-        })
+        let topic = topic?;
+        let names = match section.get("names", "catalogue".to_owned()).as_str() {
+            "catalogue" => Names::Catalogue(ByCatalogue::read(section)),
+            "as_sent" => Names::AsSent(AsSent::read(section, &topic)?),
+            _ => {
+                section.problem("names", "must be \"catalogue\" or \"as_sent\"");
+                return None;
+            }
+        };
+        Some(Self { topic, format: format?, destination, retained, names })
+    }
+}
+
+impl ByCatalogue {
+    fn read(section: &mut Section) -> Self {
+        Self {
+            profile: section.optional("profile"),
+            measurement: section.optional::<String>("measurement").map(Arc::from),
+            city: section.optional::<String>("city").map(Arc::from),
+            district: section.optional::<String>("district").map(Arc::from),
+        }
     }
 }

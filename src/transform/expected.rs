@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Transform;
+use super::{Names, Transform};
 
 impl Transform {
     /// How old a told time may be when it arrives.
@@ -22,7 +22,14 @@ impl Transform {
         let mut all = BTreeMap::new();
         let routes = self.config.routes.iter().zip(&self.profiles);
         for (route, profile) in routes.filter(|(route, _)| route.destination == destination) {
-            let measurement = profile.measurement.as_ref().or(route.measurement.as_ref());
+            let names = match &route.names {
+                Names::Catalogue(names) => names,
+                Names::AsSent(names) => {
+                    all.extend(names.expected());
+                    continue;
+                }
+            };
+            let measurement = profile.measurement.as_ref().or(names.measurement.as_ref());
             let measurement = measurement.unwrap_or(&self.sensor).to_string();
             let mut add = |field: &str, kind| all.insert((measurement.clone(), field.to_owned()), kind);
             add(&self.delay, "float");

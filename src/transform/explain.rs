@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Decision;
 use crate::line_protocol;
 use crate::outcome::{Reason, Rejection};
-use crate::point::Point;
+use crate::point::{FieldValue, Point};
 use crate::quality::Flag;
 use crate::reading::{Reading, ReadingValue};
 
@@ -103,6 +103,16 @@ impl Trace {
             story.field = Some(format!("{field}{failed}"));
             story.stored = value;
             story.flag = Some(flag.number());
+        });
+    }
+
+    /// A reading stored under its own name.
+    pub(super) fn kept(&mut self, reading: &Reading<'_>, field: &str, value: &FieldValue) {
+        self.reading(reading, |story| {
+            story.field = Some(field.to_owned());
+            if let FieldValue::Float(number) = value {
+                story.stored = Some(*number);
+            }
         });
     }
 

@@ -2,24 +2,29 @@
 //!
 //! No I/O, and time is the record's receive time, so [`Transform::explain`] runs exactly what production runs.
 
+mod as_sent;
 mod assemble;
 mod config;
 mod expected;
 mod explain;
 mod name;
+mod pattern;
 #[cfg(test)]
 mod tests;
+mod when;
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
-pub use self::config::{Config, DEFAULT_DESTINATION, QualityFlags, Retained, Route};
+pub use self::as_sent::{AsSent, Others, Type};
+pub use self::config::{ByCatalogue, Config, DEFAULT_DESTINATION, Names, QualityFlags, Retained, Route};
 pub use self::explain::{Capture, DecisionStory, Explanation, ReadingStory, SampleStory};
 pub use crate::check::cardinality::State;
 
 use self::assemble::Rest;
 use self::explain::Trace;
+use self::when::When;
 use crate::catalogue::{Catalogue, Profile, Profiles};
 use crate::decode::{Decoded, Hints};
 use crate::message::{EMBEDDED_SOURCE, Record};
@@ -76,11 +81,11 @@ impl Transform {
         zone: jiff::tz::TimeZone,
     ) -> Result<Self, TransformError> {
         let generic = profiles.get(GENERIC_PROFILE).ok_or(TransformError::NoGenericProfile)?;
-        let of_routes = config.routes.iter().map(|route| match &route.profile {
+        let of_routes = config.routes.iter().map(|route| match route.profile() {
             None => Ok(Arc::clone(generic)),
             Some(name) => profiles.get(name).cloned().ok_or_else(|| TransformError::UnknownProfile {
                 route: route.topic.as_str().to_owned(),
-                profile: name.clone(),
+                profile: name.to_owned(),
             }),
         });
         let profiles = of_routes.collect::<Result<_, _>>()?;
@@ -174,6 +179,32 @@ impl Transform {
 
         let captured = route.topic.capture(topic, "device").filter(|device| !device.is_empty());
         let (device, samples, rest) = self.decode(record, route, profile, captured)?;
+        let start = out.len();
+        let when = When {
+            config: &self.config.time,
+            record,
+            own_time_only: retained && route.retained == Retained::OwnTime,
+            stand_ins: 0,
+        };
+        let names = match &route.names {
+            Names::Catalogue(names) => names,
+            Names::AsSent(names) => {
+                let mut kept = as_sent::Kept {
+                    names,
+                    template: &route.topic,
+                    topic,
+                    when,
+                    rest: Rest::from(rest),
+                    max_topics: self.config.max_unregistered,
+                    state,
+                    out,
+                    trace,
+                };
+                samples.iter().for_each(|sample| kept.sample(sample));
+                let rest = kept.rest.into_rejection();
+                return decided(out.len() > start, rest, false);
+            }
+        };
         let device = device.as_deref().or(captured).ok_or_else(|| {
             quarantine(Reason::NoDevice, "neither the topic nor the payload says which device it is")
         })?;
@@ -182,17 +213,15 @@ impl Transform {
         }
         trace.note(|story| story.device = Some(device.to_owned()));
 
-        let start = out.len();
         let mut work = assemble::Work {
             transform: self,
-            record,
-            route,
+            names,
+            template: &route.topic,
             profile,
             topic,
             device,
-            own_time_only: retained && route.retained == Retained::OwnTime,
+            when,
             rest: Rest::from(rest),
-            stand_ins: 0,
             unmapped_text: false,
             state,
             out,
@@ -203,15 +232,7 @@ impl Transform {
         }
         let unmapped_text = work.unmapped_text;
         let rest = work.rest.into_rejection();
-        if out.len() > start {
-            return Ok(Decision::Points { rest });
-        }
-        Err(match rest {
-            Some(rest) if rest.reason == Reason::Retained => Decision::Discard(rest),
-            Some(rest) => Decision::Quarantine(rest),
-            None if unmapped_text => quarantine(Reason::WrongType, "it holds text and no number"),
-            None => quarantine(Reason::NoValue, "it holds no value that can be stored"),
-        })
+        decided(out.len() > start, rest, unmapped_text)
     }
 
     /// Decodes with what is known of the device; where only the payload names it, once more with that.
@@ -248,6 +269,21 @@ impl Transform {
     }
 }
 
+/// What becomes of a message by whether it gave points and what was refused of it.
+fn decided(points: bool, rest: Option<Rejection>, unmapped_text: bool) -> Result<Decision, Decision> {
+    if points {
+        return Ok(Decision::Points { rest });
+    }
+    Err(match rest {
+        Some(rest) if rest.reason == Reason::Retained => Decision::Discard(rest),
+        Some(rest) => Decision::Quarantine(rest),
+        None if unmapped_text => quarantine(Reason::WrongType, "it holds text and no number"),
+        None => quarantine(Reason::NoValue, "it holds no value that can be stored"),
+    })
+}
+
+/// Sorted by key, without empty ones.
+type Tags = Arc<[(Arc<str>, Arc<str>)]>;
 type Samples<'a> = (Option<std::borrow::Cow<'a, str>>, Vec<crate::reading::Sample<'a>>, Option<Rejection>);
 
 fn quarantine(reason: Reason, detail: impl Into<String>) -> Decision {

@@ -1,5 +1,6 @@
 //! Tests of the whole transform: unhappy paths first, and that any bytes have one decision.
 
+mod as_sent;
 mod fixture;
 
 use proptest::prelude::*;
