@@ -8,6 +8,7 @@
     reason = "a test ends at the first surprise; clippy's exemption covers only functions marked as tests"
 )]
 
+mod as_sent;
 mod control;
 mod demo;
 mod faults;
