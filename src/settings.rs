@@ -112,6 +112,18 @@ impl Section {
         Self { path, values, asked: BTreeSet::new(), problems: self.problems.clone() }
     }
 
+    /// A table, or a list of them: each with whether it is one of a list. Nothing where it is unset.
+    pub fn one_or_many(&mut self, key: &str) -> Vec<(Self, bool)> {
+        match self.values.get(key).map(|value| &value.kind) {
+            None | Some(ValueKind::Nil) => {
+                self.asked.insert(key.to_owned());
+                Vec::new()
+            }
+            Some(ValueKind::Array(_)) => self.list(key).into_iter().map(|one| (one, true)).collect(),
+            Some(_) => vec![(self.section(key), false)],
+        }
+    }
+
     /// A list of tables, such as `[[routes]]`.
     pub fn list(&mut self, key: &str) -> Vec<Self> {
         let path = self.path_of(key);

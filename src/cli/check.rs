@@ -72,7 +72,7 @@ pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fail
 async fn connect(config: &Config) -> Vec<Finding> {
     let transform = &config.transform;
     let mut findings = Vec::new();
-    if let Some(mqtt) = &config.mqtt {
+    for mqtt in config.mqtt.iter().filter(|mqtt| mqtt.member == 0) {
         findings.extend(source::inspect(mqtt, transform.filters(), transform.max_payload()).await);
     }
     for destination in &config.destinations {

@@ -32,8 +32,8 @@ pub struct Config {
     pub http: http::Config,
     pub journal: journal::Config,
     pub quarantine: quarantine::Config,
-    /// Nothing where the section is missing: then the embedded broker is the only way in.
-    pub mqtt: Option<source::Config>,
+    /// One for each connection; none where the section is missing: then the embedded broker is the only way in.
+    pub mqtt: Vec<source::Config>,
     /// Nothing where the section is missing.
     pub broker: Option<embedded::Config>,
     pub batch: batch::Config,
@@ -74,8 +74,7 @@ fn compose(
     let sources = reference::Sources::take(&mut tree, inside, &problems);
     let mut root = Section::root(files::table(tree), problems.clone());
     let time_zone = time_zone(&mut root).unwrap_or(TimeZone::UTC);
-    let mqtt = root.has("mqtt").then(|| part(&mut root, "mqtt", source::Config::read));
-    let mqtt = mqtt.filter(|mqtt| mqtt.enabled);
+    let mqtt = source::Config::read_all(&mut root);
     let broker = root.has("broker").then(|| part(&mut root, "broker", embedded::Config::read));
     let broker = broker.filter(|broker| broker.enabled);
     let destinations = sink::Destination::read_all(&mut root);

@@ -77,7 +77,7 @@ pub struct Keeper {
     dir: PathBuf,
     disk: Arc<dyn Disk>,
     standings: Standings,
-    known_floor: Arc<AtomicU64>,
+    known_floors: Vec<Arc<AtomicU64>>,
     cursor: Cursor,
     /// The states last written.
     saved: BTreeMap<String, Arc<State>>,
@@ -85,16 +85,16 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// `cursor` is what the file holds now; `known_floor` is kept up to date by the source.
+    /// `cursor` is what the file holds now; `known_floors` are kept up to date by the sources.
     pub fn new(
         dir: PathBuf,
         disk: Arc<dyn Disk>,
         standings: Standings,
-        known_floor: Arc<AtomicU64>,
+        known_floors: Vec<Arc<AtomicU64>>,
         cursor: Cursor,
         part: Part,
     ) -> Self {
-        Self { dir, disk, standings, known_floor, cursor, saved: BTreeMap::new(), part }
+        Self { dir, disk, standings, known_floors, cursor, saved: BTreeMap::new(), part }
     }
 
     /// Works until `stop`, and writes the last positions before it returns.
@@ -139,7 +139,8 @@ impl Keeper {
                 states.push((name.clone(), Arc::clone(state)));
             }
         }
-        next.known_floor = self.known_floor.load(Ordering::Acquire);
+        let floors = self.known_floors.iter().map(|floor| floor.load(Ordering::Acquire));
+        next.known_floor = floors.min().unwrap_or(next.known_floor);
         if next == self.cursor && states.is_empty() {
             return Ok(());
         }

@@ -83,6 +83,7 @@ impl Running {
             receive_maximum: 20,
             max_packet: 1_048_576,
             filters: vec!["city/#".to_owned()],
+            stale: Vec::new(),
         }
     }
 

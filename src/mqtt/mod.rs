@@ -3,6 +3,7 @@
 //! Polling belongs to one task and acknowledging to another. The client's request channel has room for every
 //! packet identifier there is, so a PUBACK always finds its place and no task waits for the other.
 
+mod event;
 pub mod probe;
 pub mod publish;
 mod transport;
@@ -10,13 +11,13 @@ mod transport;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use rumqttc::v5::mqttbytes::v5 as five;
 use rumqttc::{self as three, v5};
 
 use crate::journal::Durable;
 use crate::secret::Secret;
 
+pub use event::{Event, Publish};
 pub use transport::{Tls, TlsError, Transport};
 
 /// Room for requests inside the client: a PUBACK for each packet identifier, and a subscription.
@@ -47,37 +48,8 @@ pub struct Options {
     pub max_packet: u32,
     /// Filters that do not overlap, subscribed at QoS 1 on every connection.
     pub filters: Vec<String>,
-}
-
-/// What happened on the connection.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Event {
-    Connected {
-        session_present: bool,
-    },
-    /// The filters the broker refused; none means subscribed to all.
-    Subscribed {
-        refused: Vec<String>,
-    },
-    Publish(Publish),
-    /// The PUBACK with this packet identifier was written.
-    AckSent(u16),
-    PingSent,
-    PingAnswered,
-    /// The connection is gone and the epoch has moved on; the next poll connects anew.
-    Disconnected(String),
-    Other,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub struct Publish {
-    pub topic: Bytes,
-    pub payload: Bytes,
-    pub qos: u8,
-    pub retain: bool,
-    pub dup: bool,
-    pub packet_id: u16,
-    pub receipt: Receipt,
+    /// Filters that the session may still hold from before, unsubscribed on every connection.
+    pub stale: Vec<String>,
 }
 
 /// The right to acknowledge one publish on one connection; worthless on any later one.
@@ -96,6 +68,8 @@ enum Client {
 pub struct Connection {
     client: Client,
     filters: Vec<String>,
+    stale: Vec<String>,
+    client_id: String,
     host: String,
     transport: Transport,
     /// The certificates are to be read again before the next connection.
@@ -182,6 +156,8 @@ impl Connection {
         let connection = Self {
             client,
             filters: options.filters.clone(),
+            stale: options.stale.clone(),
+            client_id: options.client_id.clone(),
             host: options.host.clone(),
             transport: options.transport.clone(),
             renew: true,
@@ -199,14 +175,20 @@ impl Connection {
             }
         }
         let polled = match &mut self.client {
-            Client::V5(_, events) => events.poll().await.map(from_v5).map_err(|error| error.to_string()),
-            Client::V3(_, events) => events.poll().await.map(from_v3).map_err(|error| error.to_string()),
+            Client::V5(_, events) => {
+                events.poll().await.map(event::from_v5).map_err(|error| error.to_string())
+            }
+            Client::V3(_, events) => {
+                events.poll().await.map(event::from_v3).map_err(|error| error.to_string())
+            }
         };
         match polled {
-            Ok(Event::Connected { session_present }) => match self.subscribe() {
-                Ok(()) => Event::Connected { session_present },
-                Err(error) => self.lost(error),
-            },
+            Ok(Event::Connected { session_present }) => {
+                match self.subscribe().and_then(|()| self.unsubscribe()) {
+                    Ok(()) => Event::Connected { session_present },
+                    Err(error) => self.lost(error),
+                }
+            }
             Ok(Event::Publish(mut publish)) => {
                 publish.receipt.epoch = *self.epoch.lock();
                 Event::Publish(publish)
@@ -214,7 +196,7 @@ impl Connection {
             Ok(Event::Subscribed { refused }) => Event::Subscribed { refused: self.name(refused) },
             Ok(event) => event,
             Err(error) => {
-                let error = transport::explain(&error, &self.host);
+                let error = transport::explain(&error, &self.host, &self.client_id);
                 self.lost(error)
             }
         }
@@ -281,6 +263,14 @@ impl Connection {
         }
     }
 
+    /// Right behind the subscription, so that hardly a message can come twice through an old and a new filter.
+    fn unsubscribe(&self) -> Result<(), String> {
+        self.stale.iter().try_for_each(|filter| match &self.client {
+            Client::V5(client, _) => client.try_unsubscribe(filter).map_err(|error| error.to_string()),
+            Client::V3(client, _) => client.try_unsubscribe(filter).map_err(|error| error.to_string()),
+        })
+    }
+
     /// SubAck codes come in the order of the filters; `from_v5` and `from_v3` leave places, here are names.
     fn name(&self, places: Vec<String>) -> Vec<String> {
         let named = |place: String| {
@@ -327,62 +317,6 @@ fn open_v3(options: &Options) -> Client {
     }
     let (client, events) = three::AsyncClient::new(mqtt, REQUESTS);
     Client::V3(client, Box::new(events))
-}
-
-fn from_v5(event: v5::Event) -> Event {
-    match event {
-        v5::Event::Incoming(five::Packet::ConnAck(ack)) => {
-            Event::Connected { session_present: ack.session_present }
-        }
-        v5::Event::Incoming(five::Packet::SubAck(ack)) => Event::Subscribed {
-            refused: places(
-                ack.return_codes.iter().map(|code| matches!(code, five::SubscribeReasonCode::Success(_))),
-            ),
-        },
-        v5::Event::Incoming(five::Packet::Publish(publish)) => Event::Publish(Publish {
-            topic: publish.topic,
-            payload: publish.payload,
-            qos: publish.qos as u8,
-            retain: publish.retain,
-            dup: publish.dup,
-            packet_id: publish.pkid,
-            receipt: Receipt { epoch: 0, packet_id: publish.pkid },
-        }),
-        v5::Event::Incoming(five::Packet::PingResp(_)) => Event::PingAnswered,
-        v5::Event::Outgoing(three::Outgoing::PingReq) => Event::PingSent,
-        v5::Event::Outgoing(three::Outgoing::PubAck(id)) => Event::AckSent(id),
-        _ => Event::Other,
-    }
-}
-
-fn from_v3(event: three::Event) -> Event {
-    match event {
-        three::Event::Incoming(three::Packet::ConnAck(ack)) => {
-            Event::Connected { session_present: ack.session_present }
-        }
-        three::Event::Incoming(three::Packet::SubAck(ack)) => Event::Subscribed {
-            refused: places(
-                ack.return_codes.iter().map(|code| matches!(code, three::SubscribeReasonCode::Success(_))),
-            ),
-        },
-        three::Event::Incoming(three::Packet::Publish(publish)) => Event::Publish(Publish {
-            topic: Bytes::from(publish.topic),
-            payload: publish.payload,
-            qos: publish.qos as u8,
-            retain: publish.retain,
-            dup: publish.dup,
-            packet_id: publish.pkid,
-            receipt: Receipt { epoch: 0, packet_id: publish.pkid },
-        }),
-        three::Event::Incoming(three::Packet::PingResp) => Event::PingAnswered,
-        three::Event::Outgoing(three::Outgoing::PingReq) => Event::PingSent,
-        three::Event::Outgoing(three::Outgoing::PubAck(id)) => Event::AckSent(id),
-        _ => Event::Other,
-    }
-}
-
-fn places(granted: impl Iterator<Item = bool>) -> Vec<String> {
-    granted.enumerate().filter(|(_, granted)| !granted).map(|(place, _)| place.to_string()).collect()
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ fn options(version: Version, port: u16) -> Options {
         receive_maximum: 20,
         max_packet: 1_048_576,
         filters: vec!["t/#".to_owned()],
+        stale: Vec::new(),
     }
 }
 

@@ -120,7 +120,13 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 
 /// What a failed connection means, where the cause can be told. Without the crate's own words, which hold the time
 /// and would make every try look like another trouble.
-pub(super) fn explain(error: &str, host: &str) -> String {
+pub(super) fn explain(error: &str, host: &str, client_id: &str) -> String {
+    if error.contains("SessionTakenOver") {
+        return format!(
+            "{host}: another client took our session over: it has the client id \"{client_id}\" too, and each \
+             throws the other out; give one of them another client_id"
+        );
+    }
     let known = [
         ("certificate expired", "the broker's certificate has expired"),
         ("certificate not valid yet", "the broker's certificate is not valid yet, or our clock is wrong"),
@@ -137,5 +143,23 @@ pub(super) fn explain(error: &str, host: &str) -> String {
     match known.iter().find(|(mark, _)| error.contains(mark)) {
         Some((_, meaning)) => format!("{host}: {meaning}"),
         None => error.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_takeover_and_a_bad_certificate_are_told_in_words() {
+        let reason = rumqttc::v5::StateError::ServerDisconnect {
+            reason_code: rumqttc::v5::mqttbytes::v5::DisconnectReasonCode::SessionTakenOver,
+            reason_string: None,
+        };
+        let told = explain(&reason.to_string(), "broker", "twin");
+        assert!(told.contains("another client") && told.contains("\"twin\""), "{told}");
+        let told = explain("invalid peer certificate: UnknownIssuer", "broker", "twin");
+        assert!(told.contains("ca_file"), "{told}");
+        assert_eq!(explain("something else", "broker", "twin"), "something else");
     }
 }

@@ -1,4 +1,4 @@
-//! Section `[mqtt]`: the broker to read from.
+//! Section `[mqtt]`, or a list `[[mqtt]]`: the brokers to read from.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +10,12 @@ use crate::settings::{Section, Size, Span};
 /// What the source needs to know of its broker.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Tells it from others in health, logs and the data directory; empty for the only one.
+    pub name: String,
+    /// Which of several connections to one broker this is, from 0.
+    pub member: u16,
+    /// The group of a shared subscription.
+    pub share: Option<String>,
     pub enabled: bool,
     pub options: Options,
     /// Messages held in memory while the journal is full.
@@ -17,8 +23,63 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the section; every mistake is kept there as a problem.
-    pub fn read(section: &mut Section) -> Self {
+    /// The only broker, with one connection.
+    pub const fn only(options: Options, park: usize) -> Self {
+        Self { name: String::new(), member: 0, share: None, enabled: true, options, park }
+    }
+
+    /// Reads the section, or each of a list; every mistake is kept there as a problem. One for each connection.
+    pub fn read_all(root: &mut Section) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for (mut section, one_of_many) in root.one_or_many("mqtt") {
+            let name = if one_of_many { section.required("name").unwrap_or_default() } else { String::new() };
+            if one_of_many && all.iter().any(|known| known.name == name) {
+                section.problem("name", "another broker of the list has it");
+            }
+            let connections = section.get("connections", 1_u16);
+            let mut config = Self::read(&mut section, name);
+            if !(1..=64).contains(&connections) {
+                section.problem("connections", "must be from 1 to 64");
+            }
+            section.finish();
+            if !config.enabled {
+                continue;
+            }
+            if connections == 1 {
+                all.push(config);
+                continue;
+            }
+            // Each would receive everything if they did not share.
+            config.share.get_or_insert_with(|| config.options.client_id.clone());
+            for member in 0..connections.min(64) {
+                let mut one = config.clone();
+                one.member = member;
+                one.options.client_id = format!("{}-{member}", config.options.client_id);
+                all.push(one);
+            }
+        }
+        all
+    }
+
+    /// What it is called in health: `mqtt`, or with its name and member.
+    pub fn part(&self) -> String {
+        let mut part = "mqtt".to_owned();
+        if !self.name.is_empty() {
+            part = format!("{part} {}", self.name);
+        }
+        if self.member > 0 { format!("{part} {}", self.member) } else { part }
+    }
+
+    /// The filters as the broker gets them.
+    pub fn filters(&self, plain: &[String]) -> Vec<String> {
+        let shared = |filter: &String| match &self.share {
+            Some(group) => format!("$share/{group}/{filter}"),
+            None => filter.clone(),
+        };
+        plain.iter().map(shared).collect()
+    }
+
+    fn read(section: &mut Section, name: String) -> Self {
         let enabled = section.get("enabled", true);
         let url = section.get("url", "mqtt://127.0.0.1:1883".to_owned());
         let (host, port, mut transport) = place(&url).unwrap_or_else(|text| {
@@ -58,8 +119,14 @@ impl Config {
         });
         let park = section.get("park", usize::from(receive_maximum));
         let login = login(section);
-        let filters = Vec::new();
+        let share = section.optional::<String>("share");
+        if share.as_ref().is_some_and(|group| group.is_empty() || group.contains(['/', '+', '#'])) {
+            section.problem("share", "must be a name without \"/\", \"+\" and \"#\"");
+        }
         Self {
+            name,
+            member: 0,
+            share,
             enabled,
             options: Options {
                 version,
@@ -72,7 +139,8 @@ impl Config {
                 session_expiry,
                 receive_maximum: receive_maximum.max(1),
                 max_packet,
-                filters,
+                filters: Vec::new(),
+                stale: Vec::new(),
             },
             park,
         }
@@ -148,6 +216,40 @@ mod tests {
         assert!(place("broker").is_err());
     }
 
+    fn read(text: &str) -> (Vec<Config>, Vec<String>) {
+        let source = ::config::File::from_str(text, ::config::FileFormat::Toml);
+        let tree = ::config::Config::builder().add_source(source).build().unwrap();
+        let problems = crate::settings::Problems::default();
+        let table = tree.cache.into_table().unwrap();
+        let mut root = Section::root(table.into_iter().collect(), problems.clone());
+        let all = Config::read_all(&mut root);
+        (all, problems.into_vec().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn one_broker_or_several_each_with_its_connections() {
+        assert!(read("").0.is_empty());
+        let (one, _) = read("[mqtt]\nurl = \"mqtt://a\"\n");
+        assert_eq!((one.len(), one[0].part()), (1, "mqtt".to_owned()));
+        let plain = vec!["a/#".to_owned()];
+        assert_eq!(one[0].filters(&plain), plain);
+        let (many, problems) = read(
+            "[[mqtt]]\nname = \"north\"\nconnections = 2\nclient_id = \"n\"\n[[mqtt]]\nname = \"south\"\nshare = \"g\"\n",
+        );
+        assert_eq!(problems, Vec::<String>::new());
+        let told = many.iter().map(|one| (one.part(), one.options.client_id.as_str(), one.filters(&plain)));
+        let expected = [
+            ("mqtt north", "n-0", "$share/n/a/#"),
+            ("mqtt north 1", "n-1", "$share/n/a/#"),
+            ("mqtt south", "nadikota", "$share/g/a/#"),
+        ];
+        assert!(told.eq(expected.map(|(part, id, filter)| (part.to_owned(), id, vec![filter.to_owned()]))));
+        let (_, problems) = read("[[mqtt]]\nconnections = 0\nshare = \"a/b\"\n");
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        let (_, problems) = read("[[mqtt]]\nname = \"a\"\n[[mqtt]]\nname = \"a\"\n");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+    }
+
     #[test]
     fn a_persistent_session_without_a_client_id_is_refused() {
         for (expiry, refused) in [("1d", true), ("0s", false)] {
@@ -155,7 +257,7 @@ mod tests {
             let values = [("client_id", ""), ("session_expiry", expiry)]
                 .map(|(key, text)| (key.to_owned(), ::config::Value::from(text)));
             let mut section = Section::root(values.into_iter().collect(), problems.clone());
-            let _ = Config::read(&mut section);
+            let _ = Config::read(&mut section, String::new());
             assert_eq!(!problems.into_vec().is_empty(), refused);
         }
     }

@@ -11,7 +11,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Looks at the broker without disturbing the running service. `max_payload` is the largest that we take.
 pub async fn inspect(config: &Config, filters: Vec<String>, max_payload: u64) -> Vec<Finding> {
     let mut options = config.options.clone();
-    options.filters = filters;
+    options.filters = config.filters(&filters);
     let place = format!("{}:{}", options.host, options.port);
     let told = match probe(&options, LIMIT).await {
         Ok(told) => told,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Config;
@@ -12,6 +13,11 @@ use crate::mqtt::{Acknowledger, Connection, Event};
 
 /// Events beside publishes that may wait: PUBACKs written, pings.
 const OTHER_EVENTS: usize = 1024;
+
+/// A connection that ends sooner did not last.
+const SHORT: Duration = Duration::from_secs(2);
+/// So many short connections in a row are no accident.
+const SUSPICIOUS: u32 = 5;
 
 /// The receiving end of the polling task.
 #[derive(Debug)]
@@ -49,6 +55,34 @@ impl Link {
     }
 }
 
+/// Whether connections last. Two clients of one id throw each other out: MQTT 5 says so, 3.1.1 just closes.
+#[derive(Debug, Default)]
+struct Steadiness {
+    since: Option<Instant>,
+    /// Connections in a row that were closed soon after they were made.
+    short: u32,
+}
+
+impl Steadiness {
+    fn began(&mut self, now: Instant) {
+        self.since = Some(now);
+    }
+
+    /// Whether the next try may come soon; adds to the error what a row of short connections may mean.
+    fn ended(&mut self, now: Instant, error: &mut String) -> bool {
+        let Some(since) = self.since.take() else { return false };
+        let lasted = now.saturating_duration_since(since) >= SHORT;
+        self.short = if lasted { 0 } else { self.short.saturating_add(1) };
+        if self.short >= SUSPICIOUS && !error.contains("client id") {
+            error.push_str(
+                "; the broker has closed every connection right after it was made: it may be that another client \
+                 has the same client_id, or that a message is larger than mqtt.max_packet",
+            );
+        }
+        lasted || self.short < SUSPICIOUS
+    }
+}
+
 struct Poller {
     connection: Connection,
     events: mpsc::Sender<Event>,
@@ -58,12 +92,18 @@ struct Poller {
 impl Poller {
     async fn run(mut self) {
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
+        let mut steadiness = Steadiness::default();
         loop {
-            let event = self.connection.poll().await;
-            let wait = match &event {
-                Event::Disconnected(_) => Some(backoff.next_wait()),
+            let mut event = self.connection.poll().await;
+            let wait = match &mut event {
+                Event::Disconnected(error) => {
+                    if steadiness.ended(Instant::now(), error) {
+                        backoff.reset();
+                    }
+                    Some(backoff.next_wait())
+                }
                 Event::Subscribed { .. } => {
-                    backoff.reset();
+                    steadiness.began(Instant::now());
                     None
                 }
                 _ => None,
@@ -85,5 +125,31 @@ impl Poller {
         tracing::warn!("the journal has no room: disconnecting from the broker until it has");
         self.connection.disconnect();
         let _ = self.events.send(Event::Disconnected("the journal has no room".to_owned())).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_short_connections_is_told_and_waits_longer() {
+        let (mut steadiness, start) = (Steadiness::default(), Instant::now());
+        let mut end = |lasted| {
+            steadiness.began(start);
+            let mut error = "closed".to_owned();
+            (steadiness.ended(start + lasted, &mut error), error.contains("client_id"))
+        };
+        for _ in 1..SUSPICIOUS {
+            assert_eq!(end(Duration::from_millis(10)), (true, false));
+        }
+        assert_eq!(end(Duration::from_millis(10)), (false, true));
+        assert_eq!(end(SHORT), (true, false));
+        assert_eq!(end(Duration::from_millis(10)), (true, false));
+    }
+
+    #[test]
+    fn a_connection_that_was_never_made_keeps_the_wait_growing() {
+        assert!(!Steadiness::default().ended(Instant::now(), &mut String::new()));
     }
 }

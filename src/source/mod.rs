@@ -8,6 +8,7 @@ mod config;
 mod inspect;
 mod link;
 pub mod redelivery;
+mod roster;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use redelivery::{Content, InDoubt, Redelivery};
 
 pub use config::Config;
 pub use inspect::inspect;
+pub use roster::{Line, Roster};
 
 /// Numbers of one source since the process began.
 #[derive(Debug, Default)]
@@ -37,6 +39,7 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Source {
     config: Config,
+    line: Line,
     number: u16,
     journal: Journal,
     session: u32,
@@ -49,6 +52,8 @@ pub struct Source {
     waiting: VecDeque<Waiting>,
     /// Sequence numbers of PUBACKs queued and not yet written.
     queued: VecDeque<u64>,
+    /// Stale filters whose end the broker has not confirmed on this connection.
+    to_unsubscribe: usize,
     /// Why there is no connection, as last told.
     trouble: Option<String>,
 }
@@ -67,18 +72,27 @@ impl Source {
     /// `filters` must not overlap. Reads the records above `floor` to know what the broker may send again.
     pub async fn new(
         mut config: Config,
-        number: u16,
+        line: Line,
         filters: Vec<String>,
         journal: Journal,
         floor: u64,
         part: Part,
     ) -> Result<Self, JournalError> {
-        config.options.filters = filters;
+        let number = line.number;
+        config.options.filters = config.filters(&filters);
+        let (noted, wanted) = (line.clone(), config.options.filters.clone());
+        let noted = tokio::task::spawn_blocking(move || noted.begin(&wanted)).await;
+        match noted.map_err(std::io::Error::other).and_then(|noted| noted) {
+            Ok(stale) => config.options.stale = stale,
+            Err(error) => tracing::error!(source = number, %error, "the subscribed filters cannot be noted"),
+        }
         let (session, doubts) = in_doubt(&journal, number, floor).await?;
         let known_floor = Arc::new(AtomicU64::new(floor));
         let entered = journal.end();
         Ok(Self {
+            to_unsubscribe: config.options.stale.len(),
             config,
+            line,
             number,
             journal,
             session,
@@ -127,7 +141,9 @@ impl Source {
                     None => break,
                 },
             }
-            let floor = self.redelivery.known_floor(self.entered);
+            // With nothing on the way all of ours is in the table, whatever else the journal took.
+            let end = if self.waiting.is_empty() { self.journal.end() } else { self.entered };
+            let floor = self.redelivery.known_floor(end);
             self.known_floor.store(floor, Ordering::Release);
         }
         link.join().await;
@@ -205,6 +221,7 @@ impl Source {
                 }
                 self.queued.clear();
                 self.trouble = None;
+                self.to_unsubscribe = self.config.options.stale.len();
                 if !session_present {
                     self.session = self.session.saturating_add(1);
                     self.redelivery.new_session();
@@ -218,6 +235,12 @@ impl Source {
                 self.part.not_ready("connected, waiting for the subscription", "wait a moment");
             }
             Event::Subscribed { refused } if refused.is_empty() => self.part.ok(),
+            Event::Unsubscribed => {
+                self.to_unsubscribe = self.to_unsubscribe.saturating_sub(1);
+                if self.to_unsubscribe == 0 {
+                    self.settle_filters().await;
+                }
+            }
             Event::Subscribed { refused } => {
                 let refused = refused.join(", ");
                 tracing::error!(source = self.number, refused, "the broker refused filters");
@@ -253,6 +276,23 @@ impl Source {
                 );
             }
             Event::Publish(_) | Event::Other => {}
+        }
+    }
+}
+
+impl Source {
+    /// The broker has dropped what we no longer want.
+    async fn settle_filters(&self) {
+        let (line, wanted) = (self.line.clone(), self.config.options.filters.clone());
+        let noted = tokio::task::spawn_blocking(move || line.settle(&wanted)).await;
+        match noted.map_err(std::io::Error::other).and_then(|noted| noted) {
+            Ok(()) => {
+                let stale = self.config.options.stale.join(", ");
+                tracing::info!(source = self.number, stale, "unsubscribed from what no route wants any more");
+            }
+            Err(error) => {
+                tracing::warn!(source = self.number, %error, "the subscribed filters cannot be noted");
+            }
         }
     }
 }

@@ -46,11 +46,14 @@ impl Pattern {
 
     /// Fills it from a topic that matches the template.
     pub(super) fn fill(&self, template: &Template, topic: &str) -> String {
-        let part = |part| match part {
-            &Part::Text(ref text) => text.as_str(),
-            &Part::Capture(ref name) => template.capture(topic, name).unwrap_or_default(),
-        };
-        self.0.iter().map(part).collect()
+        let mut filled = String::new();
+        for part in &self.0 {
+            filled.push_str(match part {
+                Part::Text(text) => text,
+                Part::Capture(name) => template.capture(topic, name).unwrap_or_default(),
+            });
+        }
+        filled
     }
 }
 

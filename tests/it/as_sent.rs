@@ -85,7 +85,8 @@ fn a_thousand_messages_are_stored_as_telegraf_would_beside_what_it_stored() {
     }
     assert_eq!((kinds.len(), kind("note"), kind("on")), (5, None, None), "{kinds:?}");
     let tags = database.query("SHOW TAG KEYS FROM cpu");
-    let mut tags: Vec<_> = tags.iter().map(|row| row["tagKey"].as_str().expect("a name").to_owned()).collect();
+    let mut tags: Vec<_> =
+        tags.iter().map(|row| row["tagKey"].as_str().expect("a name").to_owned()).collect();
     tags.sort();
     assert_eq!(tags, ["host", "site", "topic", "unit_id"]);
     assert!(nadikota.stop(LIMIT).success(), "{}", nadikota.output());

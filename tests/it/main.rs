@@ -18,5 +18,6 @@ mod main_job;
 mod narrow_window;
 mod second_opinion;
 mod smoke;
+mod sources;
 mod support;
 mod transport;

@@ -11,7 +11,7 @@ use nadikota::clock::Clock;
 use nadikota::journal::disk::TestDisk;
 use nadikota::journal::{self, Entry, Journal};
 use nadikota::mqtt::{Options, Version};
-use nadikota::source::{Config, Source};
+use nadikota::source::{Config, Roster, Source};
 use nadikota::status::Board;
 use tokio_util::sync::CancellationToken;
 
@@ -43,8 +43,8 @@ async fn a_window_of_20_and_a_slow_disk_lose_nothing_and_the_rate_is_told() {
     };
     let filters = vec!["t/#".to_owned()];
     let source = Source::new(
-        Config { enabled: true, options, park: 1000 },
-        0,
+        Config::only(options, 1000),
+        Roster::open(dir.path(), Arc::new(disk.clone())).expect("a roster").line("mqtt"),
         filters,
         journal.clone(),
         1,

@@ -85,7 +85,7 @@ impl Options {
         config.http.listen = self.http;
         config.journal.min_free = Some(64 * 1024 * 1024);
         config.broker = None;
-        config.mqtt = None;
+        config.mqtt = Vec::new();
         match &self.broker {
             None => {
                 config.broker = Some(embedded::Config { listen: self.mqtt, ..embedded::Config::default() })
@@ -93,7 +93,7 @@ impl Options {
             Some(_) => {
                 let options = self.client("nadikota-demo")?;
                 let park = usize::from(options.receive_maximum);
-                config.mqtt = Some(source::Config { enabled: true, options, park });
+                config.mqtt = vec![source::Config::only(options, park)];
             }
         }
         let kind = match &self.influx {
@@ -134,6 +134,7 @@ impl Options {
             receive_maximum: 1000,
             max_packet: 2 * 1024 * 1024,
             filters: Vec::new(),
+            stale: Vec::new(),
         };
         if let Some(url) = &self.broker {
             if url.scheme() != "mqtt" {

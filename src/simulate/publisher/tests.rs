@@ -41,6 +41,7 @@ async fn a_real_broker_acknowledges_the_city() {
         receive_maximum: 20,
         max_packet: 1_048_576,
         filters: Vec::new(),
+        stale: Vec::new(),
     };
     let mut city = crate::simulate::city::tests::city(crate::simulate::Options::default());
     let (mut log, mut seen) = (Log::default(), 0);

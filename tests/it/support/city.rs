@@ -44,6 +44,7 @@ pub fn client(broker: SocketAddr, client_id: &str) -> mqtt::Options {
         receive_maximum: 1000,
         max_packet: 2 * 1024 * 1024,
         filters: Vec::new(),
+        stale: Vec::new(),
     }
 }
 
@@ -93,6 +94,11 @@ pub fn judge(log: &Log, database: &InfluxDb, nadikota: &Nadikota) -> Verdict {
 /// The same for rows of another database.
 pub fn judge_rows(log: &Log, rows: Vec<Row>, nadikota: &Nadikota) -> Verdict {
     oracle::judge(log, rows, held(nadikota))
+}
+
+/// Everything in the database and in every member's quarantine against the log.
+pub fn judge_all(log: &Log, database: &InfluxDb, members: &[Nadikota]) -> Verdict {
+    oracle::judge(log, rows(database), members.iter().flat_map(held))
 }
 
 /// Everything in the embedded store and the quarantine against the log.

@@ -6,10 +6,11 @@
 //!    └─ PUBACK ◀┘ synced   └─▶ quarantine  └─▶ keeper: cursor
 //! ```
 
+mod numbers;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -28,8 +29,10 @@ use crate::journal::{self, Journal, JournalError};
 use crate::outcome::Outcomes;
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::sink::{Sink, SinkError};
-use crate::source::Source;
+use crate::source::{Roster, Source};
+
 use crate::status::Board;
+use numbers::Numbers;
 
 /// Why the pipeline did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,8 @@ pub enum PipelineError {
     Sink { name: String, source: SinkError },
     #[error(transparent)]
     Http(#[from] http::HttpError),
+    #[error("the list of sources in the data directory cannot be read: {0}")]
+    Sources(std::io::Error),
     #[error("the worker thread of the journal cannot be started: {0}")]
     Thread(std::io::Error),
     #[error(
@@ -162,13 +167,14 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     let standings = Standings::new(journal.clone(), watched, cursor.retired.clone());
 
     let mut intake = Stage::new();
-    let mut known_floor = Arc::default();
-    let mut counts = None;
-    if let Some(mqtt) = config.mqtt.clone() {
-        let (filters, part) = (config.transform.filters(), board.part("mqtt"));
-        let source = Source::new(mqtt, 0, filters, journal.clone(), cursor.known_floor, part).await?;
-        known_floor = source.known_floor();
-        counts = Some(source.counts());
+    let (mut known_floors, mut counts) = (Vec::new(), Vec::new());
+    let roster = Roster::open(&dir, Arc::clone(&disk)).map_err(PipelineError::Sources)?;
+    for mqtt in config.mqtt.clone() {
+        let (filters, part) = (config.transform.filters(), board.part(mqtt.part()));
+        let line = roster.line(&mqtt.part());
+        let source = Source::new(mqtt, line, filters, journal.clone(), cursor.known_floor, part).await?;
+        known_floors.push(source.known_floor());
+        counts.push(source.counts());
         intake.spawn("source", source.run(intake.stop.clone()));
     }
     let mut mqtt = None;
@@ -180,7 +186,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
 
     let mut keeper = Stage::new();
     let part = board.part("cursor");
-    let task = Keeper::new(dir, disk, standings.clone(), known_floor, cursor, part);
+    let task = Keeper::new(dir, disk, standings.clone(), known_floors, cursor, part);
     keeper.spawn("keeper of the cursor", task.run(keeper.stop.clone()));
 
     let numbers = Numbers {
@@ -306,71 +312,5 @@ impl Running {
         served.into_iter().collect::<Result<(), _>>()?;
         ended.into_iter().collect::<Result<(), _>>()?;
         Ok(account)
-    }
-}
-
-/// Everything health and metrics tell, read where it is.
-struct Numbers {
-    standings: Standings,
-    journal: Journal,
-    quarantine: Quarantine,
-    sinks: BTreeMap<String, Arc<Sink>>,
-    overwritten: Arc<AtomicU64>,
-    counts: Option<Arc<crate::source::Counts>>,
-    clock: Clock,
-}
-
-impl Numbers {
-    fn snapshot(&self) -> http::Snapshot {
-        use std::sync::atomic::Ordering::Relaxed;
-        let oldest = self.standings.oldest_received().map(|received| {
-            let age = self.clock.now().saturating_sub(received);
-            Duration::from_nanos(u64::try_from(age).unwrap_or(0))
-        });
-        let destinations = self.standings.progress().into_iter().map(|(name, progress)| {
-            (name, http::Destination { position: progress.position, outcomes: progress.outcomes })
-        });
-        #[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]
-        let float = |number: u64| number as f64;
-        let (journal, quarantine) = (self.journal.stats(), self.quarantine.counts());
-        let mut numbers = vec![
-            http::Number::gauge("journal_size_bytes", "Bytes of all journal segments", float(journal.bytes)),
-            http::Number::gauge(
-                "journal_last_sync_seconds",
-                "How long the last sync of the journal took",
-                journal.last_sync.as_secs_f64(),
-            ),
-            http::Number::gauge("quarantine_size_bytes", "Bytes in quarantine", float(quarantine.bytes)),
-            http::Number::counter(
-                "quarantine_expired_messages",
-                "Messages that the quarantine's quota removed",
-                float(quarantine.expired),
-            ),
-            http::Number::counter(
-                "overwritten_points",
-                "Points that a later one of the same device and time replaced with other values",
-                float(self.overwritten.load(Relaxed)),
-            ),
-        ];
-        if let Some(counts) = &self.counts {
-            for (name, help, count) in [
-                ("mqtt_connections", "Connections made to the broker", &counts.connections),
-                ("mqtt_redelivered_messages", "Messages the broker sent again", &counts.redelivered),
-                ("no_room_messages", "QoS 0 messages that found a full journal", &counts.no_room),
-            ] {
-                numbers.push(http::Number::counter(name, help, float(count.load(Relaxed))));
-            }
-        }
-        for (name, sink) in &self.sinks {
-            for (what, help, value) in sink.numbers() {
-                numbers.push(http::Number::counter(what, help, value).label("destination", name));
-            }
-        }
-        http::Snapshot {
-            account: self.standings.account(),
-            oldest_unsettled: oldest,
-            destinations: destinations.collect(),
-            numbers,
-        }
     }
 }
