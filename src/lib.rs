@@ -37,6 +37,7 @@ pub mod transform;
 // Storage: knows bytes.
 pub mod journal;
 pub mod quarantine;
+pub mod snapshot;
 
 // Edges.
 pub mod batch;

@@ -18,6 +18,8 @@ pub struct Quantity {
     pub impossible: Option<(f64, f64)>,
     /// Values outside are doubtful here.
     pub suspect: Option<(f64, f64)>,
+    /// A faster change per minute is doubtful.
+    pub rate_per_minute: Option<f64>,
 }
 
 /// Field suffixes and the unit each stands for: a closed list.
@@ -52,7 +54,12 @@ pub const SUFFIXES: &[(&str, &str)] = &[
 
 impl Quantity {
     /// Nothing where the name has no suffix of the closed list.
-    pub fn new(name: &str, impossible: Option<(f64, f64)>, suspect: Option<(f64, f64)>) -> Option<Self> {
+    pub fn new(
+        name: &str,
+        impossible: Option<(f64, f64)>,
+        suspect: Option<(f64, f64)>,
+        rate_per_minute: Option<f64>,
+    ) -> Option<Self> {
         let suffix = SUFFIXES.iter().filter(|(suffix, _)| name.ends_with(suffix));
         let (_, unit) = suffix.max_by_key(|(suffix, _)| suffix.len())?;
         Some(Self {
@@ -62,6 +69,7 @@ impl Quantity {
             unit: Unit::parse(unit)?,
             impossible,
             suspect,
+            rate_per_minute,
         })
     }
 }
@@ -72,9 +80,9 @@ mod tests {
 
     #[test]
     fn the_suffix_tells_the_unit_and_each_suffix_has_one() {
-        assert_eq!(Quantity::new("air_temperature_c", None, None).unwrap().unit.name(), "Cel");
-        assert_eq!(Quantity::new("rain_rate_mmh", None, None).unwrap().unit.name(), "mm/h");
-        assert!(Quantity::new("temperature", None, None).is_none());
+        assert_eq!(Quantity::new("air_temperature_c", None, None, None).unwrap().unit.name(), "Cel");
+        assert_eq!(Quantity::new("rain_rate_mmh", None, None, None).unwrap().unit.name(), "mm/h");
+        assert!(Quantity::new("temperature", None, None, None).is_none());
         assert!(SUFFIXES.iter().all(|(_, unit)| Unit::parse(unit).is_some()));
     }
 }

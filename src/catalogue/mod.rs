@@ -26,6 +26,7 @@ struct File {
 struct Entry {
     impossible: Option<(f64, f64)>,
     suspect: Option<(f64, f64)>,
+    rate_per_minute: Option<f64>,
 }
 
 impl Catalogue {
@@ -40,7 +41,10 @@ impl Catalogue {
                     wrong.push(format!("{origin}: {name}: {what} must be [low, high]"));
                 }
             }
-            match Quantity::new(&name, entry.impossible, entry.suspect) {
+            if entry.rate_per_minute.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
+                wrong.push(format!("{origin}: {name}: rate_per_minute must be a number above 0"));
+            }
+            match Quantity::new(&name, entry.impossible, entry.suspect, entry.rate_per_minute) {
                 Some(quantity) if plain => {
                     all.insert(name, Arc::new(quantity));
                 }

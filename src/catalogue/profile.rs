@@ -27,6 +27,8 @@ pub struct Mapping {
     pub quantity: Arc<Quantity>,
     /// Tells apart several of one quantity.
     pub channel: Option<Arc<str>>,
+    /// The device's own, or the quantity's: a faster change is suspect.
+    pub rate_per_minute: Option<f64>,
     /// The unit the device means where it tells none.
     unit: Unit,
     scale: f64,
@@ -69,6 +71,7 @@ struct Full {
     #[serde(default)]
     words: HashMap<String, f64>,
     channel: Option<String>,
+    rate_per_minute: Option<f64>,
 }
 
 const fn one() -> f64 {
@@ -128,6 +131,7 @@ impl Mapping {
                 sentinels: Vec::new(),
                 words: HashMap::new(),
                 channel: None,
+                rate_per_minute: None,
             },
             table => Full::deserialize(table).map_err(|error| error.message().to_owned())?,
         };
@@ -146,7 +150,11 @@ impl Mapping {
         if !full.sentinels.iter().chain(full.words.values()).all(|number| number.is_finite()) {
             return Err("sentinels and words must stand for finite numbers".to_owned());
         }
+        if full.rate_per_minute.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
+            return Err("rate_per_minute must be a number above 0".to_owned());
+        }
         Ok(Self {
+            rate_per_minute: full.rate_per_minute.or(quantity.rate_per_minute),
             quantity: Arc::clone(quantity),
             channel: full.channel.map(Arc::from),
             unit,

@@ -15,15 +15,12 @@ const MAX_SENT_NAMES: usize = 1024;
 
 /// The names seen so far. Sets only grow, so applying a message again after a restart changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub struct Names {
     names: BTreeMap<String, BTreeSet<String>>,
     devices: BTreeSet<String>,
-    /// Something was added since whoever saves it last set this to false.
-    #[serde(skip)]
-    pub dirty: bool,
 }
 
-impl State {
+impl Names {
     /// Lets an unknown field name of a measurement in, or says that there is no room for it.
     pub fn admit_name(&mut self, measurement: &str, name: &str) -> Result<(), Rejection> {
         self.admit_among(measurement, name, MAX_UNKNOWN_NAMES)
@@ -46,7 +43,6 @@ impl State {
             ));
         }
         self.names.entry(measurement.to_owned()).or_default().insert(name.to_owned());
-        self.dirty = true;
         Ok(())
     }
 
@@ -71,7 +67,6 @@ impl State {
             ));
         }
         self.devices.insert(device.to_owned());
-        self.dirty = true;
         Ok(())
     }
 
@@ -87,27 +82,23 @@ mod tests {
 
     #[test]
     fn names_are_bounded_per_measurement_and_known_ones_still_pass() {
-        let mut state = State::default();
+        let mut state = Names::default();
         for number in 0..MAX_UNKNOWN_NAMES {
             state.admit_name("noise", &format!("x{number}")).unwrap();
         }
-        state.dirty = false;
         assert_eq!(state.admit_name("noise", "one_more").unwrap_err().reason, Reason::TooManyFields);
         assert_eq!(state.admit_name("noise", "x0"), Ok(()));
-        assert!(!state.dirty);
         assert_eq!(state.admit_name("weather", "one_more"), Ok(()));
-        assert!(state.dirty);
     }
 
     #[test]
     fn devices_are_bounded_and_the_state_survives_a_snapshot() {
-        let mut state = State::default();
+        let mut state = Names::default();
         for number in 0..MAX_UNREGISTERED_DEVICES {
             state.admit_device(&format!("d{number}"), MAX_UNREGISTERED_DEVICES).unwrap();
         }
         let saved = serde_json::to_string(&state).unwrap();
-        let mut state: State = serde_json::from_str(&saved).unwrap();
-        assert!(!state.dirty);
+        let mut state: Names = serde_json::from_str(&saved).unwrap();
         assert_eq!(
             state.admit_device("new", MAX_UNREGISTERED_DEVICES).unwrap_err().reason,
             Reason::TooManyDevices

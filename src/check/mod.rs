@@ -3,4 +3,5 @@
 pub mod cardinality;
 pub mod finite;
 pub mod range;
+pub mod rate;
 pub mod time;

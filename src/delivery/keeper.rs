@@ -15,10 +15,10 @@ use crate::journal::Journal;
 use crate::journal::cursor::{self, Cursor, Progress};
 use crate::journal::disk::Disk;
 use crate::outcome::Outcomes;
+use crate::snapshot::{self, Snapshot};
 use crate::status::Part;
-use crate::transform::State;
 
-use super::{Standing, names};
+use super::Standing;
 
 /// How often the cursor is written while positions move.
 const EVERY: Duration = Duration::from_millis(100);
@@ -79,8 +79,8 @@ pub struct Keeper {
     standings: Standings,
     known_floors: Vec<Arc<AtomicU64>>,
     cursor: Cursor,
-    /// The states last written.
-    saved: BTreeMap<String, Arc<State>>,
+    /// From which message on each destination's state would be made again after a crash.
+    replay_from: BTreeMap<String, u64>,
     part: Part,
 }
 
@@ -92,9 +92,10 @@ impl Keeper {
         standings: Standings,
         known_floors: Vec<Arc<AtomicU64>>,
         cursor: Cursor,
+        replay_from: BTreeMap<String, u64>,
         part: Part,
     ) -> Self {
-        Self { dir, disk, standings, known_floors, cursor, saved: BTreeMap::new(), part }
+        Self { dir, disk, standings, known_floors, cursor, replay_from, part }
     }
 
     /// Works until `stop`, and writes the last positions before it returns.
@@ -129,35 +130,38 @@ impl Keeper {
 
     async fn write(&mut self) -> Result<(), String> {
         let mut next = self.cursor.clone();
-        let mut states = Vec::new();
+        let mut snapshots: Vec<(String, Snapshot)> = Vec::new();
         for (name, watched) in self.standings.deliveries.iter() {
             let standing = watched.borrow();
             next.destinations.insert(name.clone(), standing.progress.clone());
-            if let Some(state) = &standing.state
-                && self.saved.get(name).is_none_or(|saved| !Arc::ptr_eq(saved, state))
+            if let Some(snapshot) = &standing.snapshot
+                && self.replay_from.get(name).is_none_or(|next| *next < snapshot.next)
             {
-                states.push((name.clone(), Arc::clone(state)));
+                snapshots.push((name.clone(), snapshot.clone()));
             }
         }
         let floors = self.known_floors.iter().map(|floor| floor.load(Ordering::Acquire));
         next.known_floor = floors.min().unwrap_or(next.known_floor);
-        if next == self.cursor && states.is_empty() {
+        if next == self.cursor && snapshots.is_empty() {
             return Ok(());
         }
         let (dir, disk) = (self.dir.clone(), Arc::clone(&self.disk));
-        let (written, states) = tokio::task::spawn_blocking(move || {
-            // The names first: a state ahead of the cursor admits what it admitted before, one behind might not.
-            for (name, state) in &states {
-                names::save(&dir, name, state, disk.as_ref()).map_err(|error| error.to_string())?;
-            }
+        let (written, snapshots) = tokio::task::spawn_blocking(move || {
+            // The cursor first: a state ahead of it would judge messages by those that come after them.
             cursor::save(&next, &dir, disk.as_ref()).map_err(|error| error.to_string())?;
-            Ok::<_, String>((next, states))
+            for (name, snapshot) in &snapshots {
+                snapshot::save(&dir, name, snapshot, disk.as_ref()).map_err(|error| error.to_string())?;
+            }
+            Ok::<_, String>((next, snapshots))
         })
         .await
         .map_err(|error| error.to_string())??;
-        self.saved.extend(states);
+        self.replay_from.extend(snapshots.into_iter().map(|(name, snapshot)| (name, snapshot.next)));
         self.cursor = written;
-        if let Some(lowest) = self.cursor.destinations.values().map(|progress| progress.position).min() {
+        let needed = self.cursor.destinations.iter().map(|(name, progress)| {
+            self.replay_from.get(name).map_or(progress.position, |next| progress.position.min(*next))
+        });
+        if let Some(lowest) = needed.min() {
             self.standings.journal.release(lowest);
         }
         Ok(())

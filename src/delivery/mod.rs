@@ -8,7 +8,7 @@
 mod keeper;
 mod lane;
 mod ledger;
-pub mod names;
+mod snapshots;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +28,7 @@ use crate::outcome::{Outcome, Rejection};
 use crate::point::Point;
 use crate::quarantine::{Held, Quarantine};
 use crate::sink::{LineVerdict, Sink};
+use crate::snapshot::Snapshot;
 use crate::status::Part;
 use crate::transform::{Decision, State, Transform};
 
@@ -35,6 +36,7 @@ pub use keeper::{Keeper, Standings};
 
 use lane::{Lanes, Load, Pushed};
 use ledger::Ledger;
+use snapshots::Snapshots;
 
 /// How many messages may be between the reader and the position; bounds memory while a database is slow.
 const WINDOW_MESSAGES: usize = 50_000;
@@ -56,8 +58,8 @@ pub struct Standing {
     pub progress: Progress,
     /// When the oldest message on the way was received, Unix time in nanoseconds.
     pub oldest_received: Option<i64>,
-    /// The names and devices admitted so far, where they changed since the last standing.
-    pub state: Option<Arc<State>>,
+    /// The latest state of the checks that the position has reached.
+    pub snapshot: Option<Snapshot>,
 }
 
 /// The worker of one destination.
@@ -68,6 +70,7 @@ pub struct Delivery {
     takes_unrouted: bool,
     transform: Arc<Transform>,
     state: State,
+    snapshots: Snapshots,
     reader: Reader,
     sink: Arc<Sink>,
     quarantine: Quarantine,
@@ -85,6 +88,7 @@ pub struct Parts {
     pub destination: String,
     pub takes_unrouted: bool,
     pub transform: Arc<Transform>,
+    /// As of the reader's first message, which is not after the position.
     pub state: State,
     pub reader: Reader,
     pub sink: Arc<Sink>,
@@ -104,11 +108,12 @@ impl Delivery {
         let ledger =
             Ledger::new(&parts.destination, parts.progress.position, parts.progress.outcomes.clone());
         let (standing, watched) =
-            watch::channel(Standing { progress: parts.progress, oldest_received: None, state: None });
+            watch::channel(Standing { progress: parts.progress, oldest_received: None, snapshot: None });
         let delivery = Self {
             destination: parts.destination,
             takes_unrouted: parts.takes_unrouted,
             transform: parts.transform,
+            snapshots: Snapshots::new(Instant::now()),
             state: parts.state,
             reader: parts.reader,
             sink: parts.sink,
@@ -157,6 +162,11 @@ impl Delivery {
             self.pass(&stop).await;
         }
         writes.abort_all();
+        let (messages, _) = self.ledger.on_the_way();
+        if messages == 0 && self.snapshots.next > 0 {
+            let snapshot = Snapshot { next: self.snapshots.next, state: Arc::new(self.state) };
+            self.standing.send_modify(|standing| standing.snapshot = Some(snapshot));
+        }
         Ok(())
     }
 
@@ -176,21 +186,45 @@ impl Delivery {
                     detail,
                     "messages in the journal cannot be read"
                 );
-                self.ledger.enter_damage(first, last);
+                let first = first.max(self.ledger.position());
+                if first <= last {
+                    self.snapshots.took(last, 0);
+                    self.ledger.enter_damage(first, last);
+                }
                 return;
             }
         };
+        let seq = record.seq;
+        let size = record.message.payload.len();
+        self.judge(record);
+        if seq >= self.ledger.position() {
+            self.snapshots.took(seq, size);
+            self.snapshots.begin(Instant::now(), &self.state);
+        }
+    }
+
+    fn judge(&mut self, record: Record) {
         let mine = match self.transform.destination_of(&record.message.topic) {
             Some(destination) => destination == self.destination,
             None => self.takes_unrouted,
         };
+        let settled = record.seq < self.ledger.position();
+        if !mine && settled {
+            return;
+        }
         if !mine {
             self.ledger.enter_decided(record, Outcome::Elsewhere, None);
             return;
         }
         let mut points = std::mem::take(&mut self.points);
         points.clear();
-        match self.transform.apply(&record, &mut self.state, &mut points) {
+        let decision = self.transform.apply(&record, &mut self.state, &mut points);
+        if settled {
+            // Only what it leaves in the state was wanted: it was stored before the last start.
+            self.points = points;
+            return;
+        }
+        match decision {
             Decision::Discard(rejection) => {
                 tracing::debug!(seq = record.seq, reason = %rejection.reason, "discarded");
                 self.ledger.enter_decided(record, Outcome::Discarded(rejection.reason), None);
@@ -241,13 +275,13 @@ impl Delivery {
             return;
         }
         self.ledger.pass(settled);
-        let state = std::mem::take(&mut self.state.dirty).then(|| Arc::new(self.state.clone()));
+        let snapshot = self.snapshots.reached(self.ledger.position());
         self.standing.send_modify(|standing| {
             standing.progress.position = self.ledger.position();
             standing.progress.outcomes = self.ledger.outcomes().clone();
             standing.oldest_received = self.ledger.oldest_received();
-            if state.is_some() {
-                standing.state = state;
+            if snapshot.is_some() {
+                standing.snapshot = snapshot;
             }
         });
     }

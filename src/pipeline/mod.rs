@@ -10,6 +10,7 @@ mod numbers;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::{self, Delivery, DeliveryError, Keeper, Standings, names};
+use crate::delivery::{self, Delivery, DeliveryError, Keeper, Standings};
 use crate::embedded::{Broker, BrokerError};
 use crate::http;
 use crate::journal::cursor::{self, Cursor, CursorError, Progress};
@@ -29,10 +30,14 @@ use crate::journal::{self, Journal, JournalError};
 use crate::outcome::Outcomes;
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::sink::{Sink, SinkError};
+use crate::snapshot::{self, Snapshot};
 use crate::source::{Roster, Source};
 
 use crate::status::Board;
 use numbers::Numbers;
+
+/// How many messages make the state of the checks where none was saved.
+const MADE_ANEW: u64 = 100_000;
 
 /// Why the pipeline did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +142,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     let mut watched = BTreeMap::new();
     let mut sinks = BTreeMap::new();
     let overwritten = Arc::default();
+    let mut replay_from = BTreeMap::new();
     let quarantine_part = board.part("quarantine");
     quarantine_part.ok();
     for (index, destination) in config.destinations.iter().enumerate() {
@@ -146,12 +152,14 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
             .map_err(|source| PipelineError::Sink { name: name.clone(), source })?;
         let sink = Arc::new(sink);
         let progress = cursor.destinations.get(&name).cloned().unwrap_or_default();
+        let snapshot = remembered(&dir, &name, progress.position, journal.stats().oldest);
+        replay_from.insert(name.clone(), snapshot.next);
         let (delivery, standing) = Delivery::new(delivery::Parts {
             destination: name.clone(),
             takes_unrouted: index == 0,
             transform: Arc::clone(&config.transform),
-            state: names::load(&dir, &name),
-            reader: journal.reader(progress.position),
+            state: snapshot.state.as_ref().clone(),
+            reader: journal.reader(snapshot.next),
             sink: Arc::clone(&sink),
             lanes: destination.lanes,
             batch: config.batch,
@@ -186,7 +194,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
 
     let mut keeper = Stage::new();
     let part = board.part("cursor");
-    let task = Keeper::new(dir, disk, standings.clone(), known_floors, cursor, part);
+    let task = Keeper::new(dir, disk, standings.clone(), known_floors, cursor, replay_from, part);
     keeper.spawn("keeper of the cursor", task.run(keeper.stop.clone()));
 
     let numbers = Numbers {
@@ -240,6 +248,26 @@ fn open_journal(
     let thread = std::thread::Builder::new().name("journal".to_owned());
     let writer = thread.spawn(move || writer.run()).map_err(PipelineError::Thread)?;
     Ok((journal, writer))
+}
+
+/// The state of the checks to start from, at or before the position. Without one that can be used it is made anew
+/// from the latest messages.
+fn remembered(dir: &Path, destination: &str, position: u64, oldest: u64) -> Snapshot {
+    let oldest = oldest.clamp(1, position.max(1));
+    let saved = snapshot::load(dir, destination).filter(|snapshot| snapshot.next <= position);
+    match saved {
+        Some(snapshot) if snapshot.next >= oldest => snapshot,
+        Some(snapshot) => {
+            tracing::warn!(
+                destination,
+                first = snapshot.next,
+                last = oldest.saturating_sub(1),
+                "messages are gone that the checks had still to see; their next flags may differ"
+            );
+            Snapshot { next: oldest, state: snapshot.state }
+        }
+        None => Snapshot { next: oldest.max(position.saturating_sub(MADE_ANEW)), state: Arc::default() },
+    }
 }
 
 /// Fits the cursor to the configured destinations. Who settles which message may change only at one position.

@@ -17,11 +17,11 @@ impl Air {
     pub(super) fn random(rng: &mut fastrand::Rng) -> Self {
         let fine = rng.i32(50..=900);
         Self {
-            temperature: tenths(rng.i32(240..=360)),
+            temperature: tenths(rng.i32(280..=309)),
             pm25: tenths(fine),
             pm10: tenths(fine + rng.i32(10..=500)),
             co2: f64::from(rng.i32(400..=900)),
-            humidity: tenths(rng.i32(500..=950)),
+            humidity: tenths(rng.i32(600..=699)),
             battery: hundredths(rng.i32(340..=390)),
         }
     }

@@ -15,12 +15,13 @@ pub(super) struct Weather {
 }
 
 impl Weather {
+    /// Calm weather: no two readings differ by more than a minute may bring, in whatever order they are told.
     pub(super) fn random(rng: &mut fastrand::Rng) -> (Self, f64) {
-        let temperature = tenths(rng.i32(240..=340));
+        let temperature = tenths(rng.i32(270..=299));
         let weather = Self {
             temperature: temperature.to_string(),
-            humidity: tenths(rng.i32(550..=950)),
-            pressure: tenths(rng.i32(10_050..=10_140)),
+            humidity: tenths(rng.i32(750..=849)),
+            pressure: tenths(rng.i32(10_090..=10_095)),
             wind: tenths(rng.i32(0..=80)),
             direction: f64::from(rng.i32(0..360)),
             rain: tenths(rng.i32(0..=20)),

@@ -186,7 +186,7 @@ impl Kept<'_> {
 
     fn point(&mut self, sample: &Sample<'_>) -> Result<(), Rejection> {
         let (verdict, time) = self.when.of(sample.time)?;
-        self.state.admit_device(self.topic, self.max_topics)?;
+        self.state.names.admit_device(self.topic, self.max_topics)?;
         let measurement: Arc<str> = self.names.measurement.fill(self.template, self.topic).into();
         self.trace.note(|story| {
             story.samples.push(SampleStory {
@@ -252,7 +252,7 @@ impl Kept<'_> {
             let detail = format!("\"{}\" is told twice with different values", name.escape_debug());
             return Err(Rejection::new(Reason::Malformed, detail));
         }
-        self.state.admit_sent_name(measurement, &reading.name)?;
+        self.state.names.admit_sent_name(measurement, &reading.name)?;
         Ok(Some((Arc::from(&*reading.name), value)))
     }
 

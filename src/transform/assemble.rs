@@ -9,7 +9,7 @@ use super::when::{When, in_words};
 use super::{GENERIC_PROFILE, QualityFlags, State, Tags, Transform};
 use crate::catalogue::Profile;
 use crate::check::time::Verdict;
-use crate::check::{finite, range};
+use crate::check::{finite, range, rate};
 use crate::outcome::{Reason, Rejection};
 use crate::point::{FieldValue, Point};
 use crate::quality::Flag;
@@ -130,7 +130,7 @@ impl Work<'_> {
         let tags = match registered {
             Some(device) => Arc::clone(&device.tags),
             None => {
-                self.state.admit_device(self.device, self.transform.config.max_unregistered)?;
+                self.state.names.admit_device(self.device, self.transform.config.max_unregistered)?;
                 self.unregistered_tags()
             }
         };
@@ -186,13 +186,29 @@ impl Work<'_> {
         let quantity = &mapping.quantity;
         let told = mapping.apply(&reading.value, reading.unit.as_deref())?;
         let number = told.map(|number| finite::check(&reading.name, number)).transpose()?;
+        let channel = mapping.channel.clone().or_else(told_channel);
+        let flag = match number {
+            None => Flag::Missing,
+            Some(number) => {
+                let flag = range::check(number, quantity.impossible, quantity.suspect);
+                match mapping.rate_per_minute {
+                    // What another check doubts is no measure for what comes next.
+                    Some(limit) if matches!(flag, Flag::Pass | Flag::NotEvaluated) && !place.time_suspect => {
+                        let (field, channel) = (&quantity.name, channel.as_ref());
+                        let (device, time) = (self.device, place.time);
+                        let new = rate::Value { device, field, channel, time, value: number };
+                        flag.and(self.state.last.check(new, limit))
+                    }
+                    _ => flag,
+                }
+            }
+        };
         Ok(Some(Value {
             field: Arc::clone(&quantity.name),
             names: Some((Arc::clone(&quantity.qc_name), Arc::clone(&quantity.failed_name))),
-            channel: mapping.channel.clone().or_else(told_channel),
+            channel,
             number,
-            flag: number
-                .map_or(Flag::Missing, |number| range::check(number, quantity.impossible, quantity.suspect)),
+            flag,
         }))
     }
 
@@ -232,7 +248,7 @@ impl Work<'_> {
         if taken || matches!(&*name, "delay_s" | "time") || self.transform.catalogue.get(&name).is_some() {
             name.push_str("_raw");
         }
-        self.state.admit_name(&place.measurement, &name)?;
+        self.state.names.admit_name(&place.measurement, &name)?;
         Ok(Some((name.into(), number)))
     }
 

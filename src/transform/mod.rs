@@ -9,6 +9,7 @@ mod expected;
 mod explain;
 mod name;
 mod pattern;
+mod state;
 #[cfg(test)]
 mod tests;
 mod when;
@@ -20,7 +21,7 @@ use thiserror::Error;
 pub use self::as_sent::{AsSent, Others, Type};
 pub use self::config::{ByCatalogue, Config, DEFAULT_DESTINATION, Names, QualityFlags, Retained, Route};
 pub use self::explain::{Capture, DecisionStory, Explanation, ReadingStory, SampleStory};
-pub use crate::check::cardinality::State;
+pub use self::state::State;
 
 use self::assemble::Rest;
 use self::explain::Trace;

@@ -12,6 +12,7 @@ mod as_sent;
 mod control;
 mod demo;
 mod faults;
+mod flags;
 mod house;
 mod line_protocol;
 mod main_job;

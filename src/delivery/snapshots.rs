@@ -1,0 +1,80 @@
+//! When a delivery copies its state, and when the position has reached that copy.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::snapshot::Snapshot;
+use crate::transform::State;
+
+/// After so many messages, or more where the state is large: a copy must stay cheap beside them.
+const MESSAGES: usize = 50_000;
+/// After so many bytes: as much of the journal is kept for a replay.
+const BYTES: usize = 32 * 1024 * 1024;
+/// After so long, where there was anything.
+const EVERY: Duration = Duration::from_secs(600);
+
+/// The copy under way.
+#[derive(Debug)]
+pub(super) struct Snapshots {
+    /// The first message that is not in the state; 0 before the first.
+    pub(super) next: u64,
+    messages: usize,
+    bytes: usize,
+    since: Instant,
+    waiting: Option<Snapshot>,
+}
+
+impl Snapshots {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { next: 0, messages: 0, bytes: 0, since: now, waiting: None }
+    }
+
+    /// A message, or all of a stretch, is in the state now.
+    pub(super) const fn took(&mut self, last: u64, bytes: usize) {
+        self.next = last.saturating_add(1);
+        self.messages = self.messages.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Copies the state where it is time to.
+    pub(super) fn begin(&mut self, now: Instant, state: &State) {
+        let enough = self.bytes >= BYTES
+            || self.messages >= MESSAGES && self.messages >= state.size().saturating_mul(2)
+            || now.saturating_duration_since(self.since) >= EVERY;
+        if !enough || self.waiting.is_some() {
+            return;
+        }
+        self.waiting = Some(Snapshot { next: self.next, state: Arc::new(state.clone()) });
+        (self.messages, self.bytes, self.since) = (0, 0, now);
+    }
+
+    /// The copy, when everything in it is behind the position.
+    pub(super) fn reached(&mut self, position: u64) -> Option<Snapshot> {
+        self.waiting.take_if(|snapshot| snapshot.next <= position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_waits_for_the_position_and_the_next_one_for_enough_messages() {
+        let (state, now) = (State::default(), Instant::now());
+        let mut snapshots = Snapshots::new(now);
+        for seq in 1..=60_000 {
+            snapshots.took(seq, 1);
+            snapshots.begin(now, &state);
+        }
+        assert_eq!(snapshots.reached(50_000), None);
+        assert_eq!(snapshots.reached(50_001).map(|snapshot| snapshot.next), Some(50_001));
+        assert_eq!(snapshots.reached(60_001), None);
+        snapshots.begin(now + EVERY, &state);
+        assert_eq!(snapshots.reached(60_001).map(|snapshot| snapshot.next), Some(60_001));
+        snapshots.took(60_001, BYTES);
+        snapshots.begin(now, &state);
+        assert!(snapshots.reached(60_002).is_some());
+    }
+}
