@@ -1,6 +1,7 @@
 //! Commands: what people type, and how the answer becomes an exit code.
 
 mod check;
+mod config;
 mod database;
 mod demo;
 mod demo_view;
@@ -21,7 +22,7 @@ use serde::Serialize;
 
 pub use stop::on_signal;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -57,6 +58,8 @@ enum Command {
     Database(database::Command),
     /// Finds every mistake in the configuration.
     Check(check::Options),
+    /// The configuration as it is read: every value with the file or variable it comes from.
+    Config(config::Options),
     /// Asks the running service whether it is ready.
     Health(health::Options),
 }
@@ -96,6 +99,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Quarantine(command) => quarantine::run(command, &files),
         Command::Database(command) => runtime()?.block_on(database::run(command, &files)),
         Command::Check(options) => runtime()?.block_on(check::run(&options, &files)),
+        Command::Config(options) => config::run(&options, &files),
         Command::Health(options) => runtime()?.block_on(health::run(&options, &files)),
     }
 }
@@ -116,7 +120,7 @@ fn files(named: Vec<PathBuf>) -> Vec<PathBuf> {
 
 /// The configuration of all commands but `check`, which wants to tell the mistakes its own way.
 fn configuration(files: &[PathBuf]) -> Result<Config, Failure> {
-    config::load(files, environment()).map_err(|problems| {
+    crate::config::load(files, environment()).map_err(|problems| {
         for problem in &problems {
             eprintln!("{problem}");
         }
