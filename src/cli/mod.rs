@@ -1,12 +1,14 @@
 //! Commands: what people type, and how the answer becomes an exit code.
 
 mod check;
+mod completions;
 mod config;
 mod database;
 mod demo;
 mod demo_view;
 mod explain;
 mod health;
+mod man;
 mod quarantine;
 mod run;
 mod stop;
@@ -62,6 +64,10 @@ enum Command {
     Config(config::Options),
     /// Asks the running service whether it is ready.
     Health(health::Options),
+    /// Writes what a shell needs to complete these commands.
+    Completions(completions::Options),
+    /// Writes the manual page: `nadikota man | man -l -`.
+    Man(man::Options),
 }
 
 /// Why a command did not do what it should; each kind has its exit code.
@@ -101,6 +107,8 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Check(options) => runtime()?.block_on(check::run(&options, &files)),
         Command::Config(options) => config::run(&options, &files),
         Command::Health(options) => runtime()?.block_on(health::run(&options, &files)),
+        Command::Completions(options) => completions::run(&options),
+        Command::Man(options) => man::run(&options),
     }
 }
 
@@ -135,9 +143,19 @@ fn environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// Writes one line of a result to stdout. A reader that has seen enough, such as `head`, is no failure.
+/// Writes one line of a result to stdout.
 fn say(line: impl Display) -> Result<(), Failure> {
-    match writeln!(std::io::stdout().lock(), "{line}") {
+    told(writeln!(std::io::stdout().lock(), "{line}"))
+}
+
+/// Writes a whole text to stdout as it is.
+fn say_bytes(text: &[u8]) -> Result<(), Failure> {
+    told(std::io::stdout().lock().write_all(text))
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn told(written: std::io::Result<()>) -> Result<(), Failure> {
+    match written {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::Failed(anyhow::Error::new(error).context("cannot write to stdout")))
         }
