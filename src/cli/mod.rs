@@ -8,6 +8,7 @@ mod demo;
 mod demo_view;
 mod explain;
 mod health;
+mod journal;
 mod man;
 mod quarantine;
 mod run;
@@ -55,6 +56,9 @@ enum Command {
     /// What could not be stored, and why (the dead-letter queue).
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// What the journal holds, and what became of one message.
+    #[command(subcommand)]
+    Journal(journal::Command),
     /// Prepares the databases of the configuration.
     #[command(subcommand)]
     Database(database::Command),
@@ -103,6 +107,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Demo(options) => runtime()?.block_on(demo::run(*options)),
         Command::Explain(options) => explain::run(&options, &files),
         Command::Quarantine(command) => quarantine::run(command, &files),
+        Command::Journal(command) => journal::run(command, &files),
         Command::Database(command) => runtime()?.block_on(database::run(command, &files)),
         Command::Check(options) => runtime()?.block_on(check::run(&options, &files)),
         Command::Config(options) => config::run(&options, &files),
