@@ -5,11 +5,11 @@ mod show;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 
 use super::explain::time;
-use super::{Failure, configuration, say, say_json};
+use super::{DATA_DIR, Failure, configuration, say, say_json};
 use crate::account::Account;
 use crate::journal::cursor::{self, Cursor};
 use crate::journal::disk::RealDisk;
@@ -71,7 +71,7 @@ fn look(data_dir: &Path) -> Result<(PathBuf, Overview, Cursor), Failure> {
     let cursor = cursor::load(data_dir).context("cannot read the cursor")?.unwrap_or_default();
     let dir = data_dir.join("journal");
     let overview = inspect::overview(&dir, &RealDisk)
-        .context("cannot read the journal; data_dir counts from the folder nadikota is started in")?;
+        .map_err(|error| anyhow!("{error}; nadikota has not run yet, or {DATA_DIR}"))?;
     Ok((dir, overview, cursor))
 }
 

@@ -7,9 +7,11 @@ mod database;
 mod demo;
 mod demo_view;
 mod explain;
+mod export;
 mod health;
 mod journal;
 mod man;
+mod progress;
 mod quarantine;
 mod run;
 mod stop;
@@ -32,6 +34,9 @@ Exit codes:
   0  it worked; for `health`: ready
   1  it failed, or the service is not ready
   2  the command line or the configuration is wrong; nothing was done";
+
+/// Why a data directory may hold nothing.
+const DATA_DIR: &str = "data_dir is another: it counts from the folder that nadikota is started in";
 
 /// Takes what street sensors publish over MQTT and makes it a time series people can trust.
 #[derive(Debug, Parser)]
@@ -59,6 +64,8 @@ enum Command {
     /// What the journal holds, and what became of one message.
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Writes stored points, or those of the kept messages, as line protocol, CSV or JSON lines.
+    Export(export::Options),
     /// Prepares the databases of the configuration.
     #[command(subcommand)]
     Database(database::Command),
@@ -107,6 +114,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Demo(options) => runtime()?.block_on(demo::run(*options)),
         Command::Explain(options) => explain::run(&options, &files),
         Command::Quarantine(command) => quarantine::run(command, &files),
+        Command::Export(options) => export::run(options, &files),
         Command::Journal(command) => journal::run(command, &files),
         Command::Database(command) => runtime()?.block_on(database::run(command, &files)),
         Command::Check(options) => runtime()?.block_on(check::run(&options, &files)),

@@ -21,6 +21,7 @@ use crate::transform::Explanation;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Options {
     /// Its sequence number, as logs and the quarantine tell it.
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     seq: u64,
     /// One JSON object.
     #[arg(long)]
