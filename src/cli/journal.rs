@@ -3,7 +3,7 @@
 mod show;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
@@ -11,10 +11,12 @@ use serde::Serialize;
 use super::explain::time;
 use super::{DATA_DIR, Failure, configuration, say, say_json};
 use crate::account::Account;
-use crate::journal::cursor::{self, Cursor};
+use crate::config::Config;
+use crate::journal::cursor::{self, Cursor, Progress};
 use crate::journal::disk::RealDisk;
 use crate::journal::inspect::{self, Edge, Overview};
 use crate::outcome::Outcomes;
+use crate::sink::Destination;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -67,16 +69,21 @@ pub(super) fn run(command: Command, files: &[PathBuf]) -> Result<(), Failure> {
 }
 
 /// The journal's directory, its overview and the cursor. The cursor is read first: then it never passes the journal.
-fn look(data_dir: &Path) -> Result<(PathBuf, Overview, Cursor), Failure> {
-    let cursor = cursor::load(data_dir).context("cannot read the cursor")?.unwrap_or_default();
-    let dir = data_dir.join("journal");
+fn look(config: &Config) -> Result<(PathBuf, Overview, Cursor), Failure> {
+    let mut cursor = cursor::load(&config.data_dir).context("cannot read the cursor")?.unwrap_or_default();
+    if cursor.destinations.is_empty() {
+        // Nothing is settled yet, anywhere.
+        let begin = |destination: &Destination| (destination.name.clone(), Progress::default());
+        cursor.destinations = config.destinations.iter().map(begin).collect();
+    }
+    let dir = config.data_dir.join("journal");
     let overview = inspect::overview(&dir, &RealDisk)
         .map_err(|error| anyhow!("{error}; nadikota has not run yet, or {DATA_DIR}"))?;
     Ok((dir, overview, cursor))
 }
 
 fn stat(options: &StatOptions, files: &[PathBuf]) -> Result<(), Failure> {
-    let (_, overview, cursor) = look(&configuration(files)?.data_dir)?;
+    let (_, overview, cursor) = look(&configuration(files)?)?;
     let stat = Stat::new(overview, &cursor);
     if options.json { say_json(&stat) } else { tell(&stat) }
 }

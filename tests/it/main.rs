@@ -12,6 +12,7 @@ mod control;
 mod demo;
 mod faults;
 mod house;
+mod inspect;
 mod line_protocol;
 mod main_job;
 mod narrow_window;

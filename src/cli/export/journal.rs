@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::target::Target;
 use super::{Failure, Progress, Wanted};
-use crate::cli::DATA_DIR;
+use crate::cli::{DATA_DIR, count};
 use crate::config::Config;
 use crate::delivery::names;
 use crate::journal::Entry;
@@ -66,7 +66,8 @@ pub(super) fn export(
         }
         if counts.messages.is_multiple_of(1_000) {
             let (done, total) = scan.progress();
-            progress.step(target.points(), share(done, total));
+            let waiting = u64::try_from(page.len()).unwrap_or(u64::MAX);
+            progress.step(target.points().saturating_add(waiting), share(done, total));
         }
     }
     Ok(counts.told())
@@ -102,12 +103,13 @@ fn as_stored(point: &Point) -> Option<Point> {
 
 impl Counts {
     fn told(&self) -> String {
-        let mut told = format!(" of {} messages", self.messages);
+        let messages = |number| count(usize::try_from(number).unwrap_or(usize::MAX), "message");
+        let mut told = format!(" of {}", messages(self.messages));
         if self.without_points > 0 {
-            told.push_str(&format!("; {} messages give no point today", self.without_points));
+            told.push_str(&format!("; {} without a point today", messages(self.without_points)));
         }
         if self.unreadable > 0 {
-            told.push_str(&format!("; {} messages cannot be read any more", self.unreadable));
+            told.push_str(&format!("; {} that cannot be read any more", messages(self.unreadable)));
         }
         told
     }

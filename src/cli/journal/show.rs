@@ -10,7 +10,7 @@ use super::look;
 use crate::cli::{Failure, configuration, explain, say, say_json};
 use crate::config::Config;
 use crate::delivery::names;
-use crate::journal::cursor::Cursor;
+use crate::journal::cursor::{Cursor, Progress};
 use crate::journal::disk::RealDisk;
 use crate::journal::inspect::{self, Overview};
 use crate::message::{EMBEDDED_SOURCE, Record};
@@ -78,21 +78,21 @@ enum Fate {
 
 pub(in crate::cli) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
     let config = configuration(files)?;
-    let (dir, overview, cursor) = look(&config.data_dir)?;
+    let (dir, overview, cursor) = look(&config)?;
     let held = held(&config.data_dir, options.seq, &cursor)?;
     let found = inspect::find(&dir, options.seq, &RealDisk).context("cannot read the journal")?;
     let Some(record) = found else {
         return Err(Failure::Failed(anyhow!(missing(options.seq, &overview, !held.is_empty()))));
     };
     let today = explain_today(&config, &record);
-    let fates: BTreeMap<_, _> = cursor
-        .destinations
-        .iter()
-        .map(|(name, progress)| {
-            let settled = options.seq < progress.position;
-            (name.clone(), if settled { fate(name, held.get(name), &today, &config) } else { Fate::Pending })
-        })
-        .collect();
+    let settles = settles(&config, &record);
+    let fate_at = |name: &String, progress: &Progress| {
+        let settled = options.seq < progress.position;
+        let own = settles == Some(name.as_str());
+        if own && !settled { Fate::Pending } else { fate(name, settles, held.get(name), &today) }
+    };
+    let destinations = cursor.destinations.iter();
+    let fates = destinations.map(|(name, progress)| (name.clone(), fate_at(name, progress))).collect();
     let told = Told::new(&record, &fates, &today);
     if options.json { say_json(&told) } else { tell(&told) }
 }
@@ -125,6 +125,12 @@ fn held(data_dir: &Path, seq: u64, cursor: &Cursor) -> Result<BTreeMap<String, R
     Ok(found)
 }
 
+/// Whose message it is: its route's destination, or the first one where there is no route.
+fn settles<'c>(config: &'c Config, record: &Record) -> Option<&'c str> {
+    let first = config.destinations.first().map(|destination| destination.name.as_str());
+    config.transform.destination_of(&record.message.topic).or(first)
+}
+
 /// With the names admitted so far, as the service has them.
 fn explain_today(config: &Config, record: &Record) -> Explanation {
     let destination = config.transform.destination_of(&record.message.topic);
@@ -133,8 +139,8 @@ fn explain_today(config: &Config, record: &Record) -> Explanation {
 }
 
 /// What became of a message that this destination has settled. The journal keeps no outcomes, so beside the
-/// quarantine it is told by what the same code makes of it now.
-fn fate(name: &str, held: Option<&Rejection>, today: &Explanation, config: &Config) -> Fate {
+/// quarantine it is told by what the same code makes of it now. `settles` is whose message it is.
+fn fate(name: &str, settles: Option<&str>, held: Option<&Rejection>, today: &Explanation) -> Fate {
     let decided = &today.decision;
     if let Some(held) = held {
         let same = decided.reason == Some(held.reason);
@@ -144,8 +150,6 @@ fn fate(name: &str, held: Option<&Rejection>, today: &Explanation, config: &Conf
             partly_stored: same.then(|| decided.outcome == "partly_stored"),
         };
     }
-    let first = config.destinations.first().map(|destination| destination.name.as_str());
-    let settles = today.destination.as_deref().or(first);
     if settles != Some(name) {
         return Fate::Elsewhere;
     }
@@ -241,5 +245,99 @@ fn in_words(fate: &Fate) -> String {
              changed, or the quarantine's quota removed it"
                 .to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::journal::inspect::Edge;
+    use crate::message::Message;
+
+    const CONFIG: &str = r#"
+        time_zone = "Asia/Jakarta"
+        [[destinations]]
+        name = "city"
+        kind = "embedded"
+        [[destinations]]
+        name = "water"
+        kind = "embedded"
+        [[routes]]
+        topic = "water/{device}"
+        format = "json"
+        destination = "water"
+        [[routes]]
+        topic = "{device}/data"
+        format = "json"
+        destination = "city"
+    "#;
+
+    fn fates(topic: &'static str, payload: &'static str, held: Option<&Rejection>) -> (Fate, Fate) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nadikota.toml");
+        std::fs::write(&path, CONFIG).unwrap();
+        let config = crate::config::load(&[path], []).unwrap();
+        let message = Message {
+            topic: Bytes::from_static(topic.as_bytes()),
+            payload: Bytes::from_static(payload.as_bytes()),
+            qos: 1,
+            retain: false,
+            dup: false,
+            source: 0,
+            session: 1,
+            packet_id: 1,
+            redelivery_of: None,
+        };
+        let received = 1_800_000_000_000_000_000;
+        let record = Record { seq: 1, received, clock_suspect: false, message };
+        let today = config.transform.explain(&record, &crate::transform::State::default());
+        let settles = settles(&config, &record);
+        (fate("city", settles, None, &today), fate("water", settles, held, &today))
+    }
+
+    #[test]
+    fn a_message_is_settled_by_its_own_destination_and_passed_over_by_the_other() {
+        assert_eq!(fates("water/a", "{\"v\":1}", None), (Fate::Elsewhere, Fate::Stored));
+        assert_eq!(fates("a/data", "{\"v\":1}", None), (Fate::Stored, Fate::Elsewhere));
+        let empty = Fate::Discarded { reason: Some(Reason::Empty) };
+        assert_eq!(fates("water/a", "", None), (Fate::Elsewhere, empty));
+        // Without a route it is the first destination's.
+        assert_eq!(fates("x", "1", None), (Fate::Changed, Fate::Elsewhere));
+    }
+
+    #[test]
+    fn what_is_in_quarantine_is_told_from_there_and_never_guessed() {
+        let held = Rejection::new(Reason::Malformed, "as it was then");
+        let told = |payload, partly_stored| {
+            let expected =
+                Fate::Quarantined { reason: held.reason, detail: held.detail.clone(), partly_stored };
+            assert_eq!(fates("water/a", payload, Some(&held)).1, expected, "{payload}");
+        };
+        told("{", Some(false));
+        told("{\"v\":1}", None);
+        assert_eq!(fates("water/a", "{", None).1, Fate::Changed);
+    }
+
+    #[test]
+    fn why_a_message_is_not_there_is_told() {
+        let edge = |seq| Some(Edge { seq, received: 0 });
+        let kept = Overview { first: edge(10), last: edge(20), ..Overview::default() };
+        let check = |seq, overview: &Overview, expected: &str| {
+            let told = missing(seq, overview, false);
+            assert!(told.contains(expected) && !told.contains("quarantine"), "{told}");
+            assert!(missing(seq, overview, true).contains(&format!("quarantine show {seq}")));
+        };
+        check(9, &kept, "no longer keeps it; the oldest it keeps is 10");
+        check(15, &kept, "damaged");
+        check(21, &kept, "not been given yet; the newest is 20");
+        check(1, &Overview::default(), "empty");
+    }
+
+    #[test]
+    fn a_payload_is_readable_and_steers_no_terminal() {
+        assert_eq!(plain("{\"a\": 'é \\'}"), "{\"a\": 'é \\'}");
+        assert_eq!(plain("\u{1b}[2J\n\u{202e}x"), "\\u{1b}[2J\\n\\u{202e}x");
     }
 }
