@@ -1,6 +1,8 @@
 //! Settings: how a room reads its own section, so that every mistake is kept and none ends the reading.
 
-use std::cell::RefCell;
+mod setting;
+
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
@@ -8,7 +10,11 @@ use std::time::Duration;
 
 use config::{Value, ValueKind};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use setting::{SECRETS, Setting};
+
+use setting::Unset;
 
 /// One mistake in the configuration: where it stands and what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +56,28 @@ pub struct Section {
     values: HashMap<String, Value>,
     asked: BTreeSet<String>,
     problems: Problems,
+    /// What all sections of one reading were asked for, and gave.
+    settings: Rc<RefCell<Vec<Setting>>>,
+    /// The keys are free names, which no documentation can list.
+    free: Cell<bool>,
 }
 
 impl Section {
     /// The root of a configuration tree.
     pub fn root(values: HashMap<String, Value>, problems: Problems) -> Self {
-        Self { path: String::new(), values, asked: BTreeSet::new(), problems }
+        let (asked, settings, free) = (BTreeSet::new(), Rc::default(), Cell::new(false));
+        Self { path: String::new(), values, asked, problems, settings, free }
+    }
+
+    /// A section of the same reading.
+    fn inner(&self, path: String, values: HashMap<String, Value>) -> Self {
+        let (problems, settings) = (self.problems.clone(), Rc::clone(&self.settings));
+        Self { path, values, asked: BTreeSet::new(), problems, settings, free: Cell::new(false) }
+    }
+
+    /// Every key asked for so far, in this section and all of the same reading.
+    pub fn settings(&self) -> Vec<Setting> {
+        self.settings.borrow().clone()
     }
 
     /// The full name of a key in this section.
@@ -69,32 +91,42 @@ impl Section {
     }
 
     /// The value of `key`, or nothing where it is unset or wrong (which is kept as a problem).
-    pub fn optional<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
-        let value = self.take(key)?;
-        let origin = value.origin().map(ToOwned::to_owned);
-        match T::deserialize(value) {
-            Ok(read) => Some(read),
-            Err(error) => {
-                let error = config_error_text(&error);
-                self.problems.add(origin, self.path_of(key), error);
-                None
-            }
-        }
+    pub fn optional<T: DeserializeOwned + Serialize>(&mut self, key: &str) -> Option<T> {
+        self.read(key, &Unset::Nothing)
     }
 
     /// The value of `key`, or `default` where it is unset.
-    pub fn get<T: DeserializeOwned>(&mut self, key: &str, default: T) -> T {
-        self.optional(key).unwrap_or(default)
+    pub fn get<T: DeserializeOwned + Serialize>(&mut self, key: &str, default: T) -> T {
+        self.read(key, &Unset::Default(&default)).unwrap_or(default)
     }
 
     /// The value of a key that has no default. `None` is already a problem on record.
-    pub fn required<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
+    pub fn required<T: DeserializeOwned + Serialize>(&mut self, key: &str) -> Option<T> {
         if !self.values.contains_key(key) {
             self.asked.insert(key.to_owned());
             self.problem(key, "is required");
             return None;
         }
-        self.optional(key)
+        self.read(key, &Unset::Refused)
+    }
+
+    /// Every value a room gets comes through here, so the record of settings lacks none.
+    fn read<T: DeserializeOwned + Serialize>(&mut self, key: &str, unset: &Unset<'_, T>) -> Option<T> {
+        let mut origin = None;
+        let read = self.take(key).and_then(|value| {
+            origin = value.origin().map(ToOwned::to_owned);
+            let read = T::deserialize(value);
+            if let Err(error) = &read {
+                self.problems.add(origin.clone(), self.path_of(key), config_error_text(error));
+            }
+            read.ok()
+        });
+        let pattern = if self.free.get() { "*" } else { key };
+        let pattern = without_indexes(&self.path_of(pattern));
+        let setting =
+            Setting::new(self.path_of(key), pattern, read.as_ref().map(|read| (read, origin)), unset);
+        self.settings.borrow_mut().push(setting);
+        read
     }
 
     /// Whether the operator wrote this key at all.
@@ -109,7 +141,7 @@ impl Section {
             None => HashMap::new(),
             Some(value) => self.table(value, &path),
         };
-        Self { path, values, asked: BTreeSet::new(), problems: self.problems.clone() }
+        self.inner(path, values)
     }
 
     /// A table, or a list of them: each with whether it is one of a list. Nothing where it is unset.
@@ -137,7 +169,7 @@ impl Section {
         for (index, item) in items.into_iter().enumerate() {
             let path = format!("{path}[{index}]");
             let values = self.table(item, &path);
-            sections.push(Self { path, values, asked: BTreeSet::new(), problems: self.problems.clone() });
+            sections.push(self.inner(path, values));
         }
         sections
     }
@@ -154,6 +186,7 @@ impl Section {
 
     /// The names of a table whose keys are free, such as `types = { count = "integer" }`.
     pub fn keys(&self) -> Vec<String> {
+        self.free.set(true);
         let mut keys: Vec<_> = self.values.keys().cloned().collect();
         keys.sort();
         keys
@@ -184,6 +217,16 @@ impl Section {
     }
 }
 
+/// `destinations[0].url` as `destinations[].url`.
+fn without_indexes(path: &str) -> String {
+    let mut indexed = false;
+    let kept = path.chars().filter(|c| {
+        indexed = (indexed && *c != ']') || *c == '[';
+        !indexed || *c == '['
+    });
+    kept.collect()
+}
+
 /// The text of the innermost error: origin and key stand in the [`Problem`] already.
 fn config_error_text(error: &config::ConfigError) -> String {
     match error {
@@ -210,6 +253,24 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+impl Serialize for Span {
+    /// As it is written: a whole number of the largest unit that fits.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const UNITS: [(u128, &str); 6] = [
+            (86_400_000_000_000, "d"),
+            (3_600_000_000_000, "h"),
+            (60_000_000_000, "m"),
+            (1_000_000_000, "s"),
+            (1_000_000, "ms"),
+            (1_000, "us"),
+        ];
+        let nanos = self.0.as_nanos();
+        let fits = UNITS.into_iter().find(|(unit, _)| nanos > 0 && nanos.is_multiple_of(*unit));
+        let (unit, name) = fits.unwrap_or(if nanos == 0 { (1, "s") } else { (1, "ns") });
+        serializer.collect_str(&format_args!("{}{name}", nanos / unit))
+    }
+}
+
 /// A number of bytes, written `64 KiB`, `1 MiB`, `2 GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
@@ -222,6 +283,17 @@ impl<'de> Deserialize<'de> for Size {
                 "\"{text}\" is not a size; write a number with its unit, such as \"64 KiB\" or \"1 GiB\""
             ))
         })
+    }
+}
+
+impl Serialize for Size {
+    /// As it is written: a whole number of the largest unit that fits.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const UNITS: [(u64, &str); 4] =
+            [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        let fits = UNITS.into_iter().find(|(unit, _)| self.0 > 0 && self.0.is_multiple_of(*unit));
+        let (unit, name) = fits.unwrap_or((1, "B"));
+        serializer.collect_str(&format_args!("{} {name}", self.0 / unit))
     }
 }
 
@@ -263,5 +335,44 @@ mod tests {
         assert_eq!(root.get("b", Span(Duration::ZERO)), Span(Duration::from_secs(7 * 86400)));
         root.finish();
         assert!(problems.into_vec().is_empty());
+    }
+
+    #[test]
+    fn sizes_and_times_are_shown_as_they_are_written() {
+        let shown = |value: serde_json::Value| value.as_str().unwrap().to_owned();
+        for text in ["0s", "1ns", "200ms", "90s", "5m", "7d", "36h"] {
+            let span: Span = serde_json::from_value(text.into()).unwrap();
+            assert_eq!(shown(serde_json::to_value(span).unwrap()), text);
+        }
+        for text in ["0 B", "1000 B", "64 KiB", "1536 MiB", "16 GiB", "2 TiB"] {
+            let size: Size = serde_json::from_value(text.into()).unwrap();
+            assert_eq!(shown(serde_json::to_value(size).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn every_key_asked_for_is_on_record_with_its_value_and_default() {
+        let (mut root, _) = read("a = 1\n[[list]]\nb = \"x\"\n[list.names]\none = 2\n");
+        assert_eq!((root.get("a", 5), root.get("c", true)), (1, true));
+        for mut section in root.list("list") {
+            assert_eq!(section.optional::<String>("b").as_deref(), Some("x"));
+            let mut names = section.section("names");
+            for name in names.keys() {
+                assert_eq!(names.optional(&name), Some(2));
+            }
+        }
+        let told = root.settings().into_iter().map(|setting| {
+            (setting.key, setting.pattern, setting.value.unwrap().to_string(), setting.default.is_some())
+        });
+        let expected = [
+            ("a", "a", "1", true),
+            ("c", "c", "true", true),
+            ("list[0].b", "list[].b", "\"x\"", false),
+            ("list[0].names.one", "list[].names.*", "2", false),
+        ];
+        let expected = expected.map(|(key, pattern, value, default)| {
+            (key.to_owned(), pattern.to_owned(), value.to_owned(), default)
+        });
+        assert_eq!(told.collect::<Vec<_>>(), expected);
     }
 }

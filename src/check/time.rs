@@ -6,6 +6,7 @@ use crate::outcome::{Reason, Rejection};
 use crate::settings::{Section, Span};
 
 const DAY: u64 = 86_400;
+const EARLIEST: &str = "2020-01-01";
 
 /// What times are believed; the section `[time]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,7 @@ impl Default for Config {
         Self {
             max_ahead: Duration::from_secs(300),
             max_backfill: Duration::from_secs(90 * DAY),
-            // 2020-01-01T00:00:00Z
+            // The beginning of EARLIEST.
             earliest: 1_577_836_800_000_000_000,
         }
     }
@@ -32,17 +33,15 @@ impl Default for Config {
 impl Config {
     pub fn read(section: &mut Section) -> Self {
         let default = Self::default();
-        let earliest = section.optional::<String>("earliest").and_then(|text| {
-            let read = read_day(&text);
-            if read.is_none() {
-                section.problem("earliest", format!("\"{text}\" is not a date; write it as 2020-01-01"));
-            }
-            read
-        });
+        let earliest = section.get("earliest", EARLIEST.to_owned());
+        let day = read_day(&earliest);
+        if day.is_none() {
+            section.problem("earliest", format!("\"{earliest}\" is not a date; write it as {EARLIEST}"));
+        }
         Self {
             max_ahead: section.get("max_ahead", Span(default.max_ahead)).0,
             max_backfill: section.get("max_backfill", Span(default.max_backfill)).0,
-            earliest: earliest.unwrap_or(default.earliest),
+            earliest: day.unwrap_or(default.earliest),
         }
     }
 }
@@ -136,7 +135,7 @@ mod tests {
 
     #[test]
     fn dates_are_read() {
-        assert_eq!(read_day("2020-01-01"), Some(Config::default().earliest));
+        assert_eq!(read_day(EARLIEST), Some(Config::default().earliest));
         assert_eq!(read_day("1970-01-02"), Some(86_400 * SECOND));
         assert_eq!(read_day("yesterday"), None);
     }

@@ -64,7 +64,7 @@ fn record(options: &Options, payload: Vec<u8>) -> Record {
     }
 }
 
-fn tell(explanation: &Explanation) -> Result<(), Failure> {
+pub(super) fn tell(explanation: &Explanation) -> Result<(), Failure> {
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
     // Topics are outside data: control characters must not reach the terminal.
     say(format!("topic        {}", explanation.topic.escape_debug()))?;
@@ -112,7 +112,7 @@ fn one_reading(reading: &ReadingStory) -> String {
     told
 }
 
-fn time(nanos: i64) -> String {
+pub(super) fn time(nanos: i64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(nanos))
         .map_or_else(|_| nanos.to_string(), |time| time.to_string())
 }

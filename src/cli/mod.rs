@@ -1,11 +1,17 @@
 //! Commands: what people type, and how the answer becomes an exit code.
 
 mod check;
+mod completions;
+mod config;
 mod database;
 mod demo;
 mod demo_view;
 mod explain;
+mod export;
 mod health;
+mod journal;
+mod man;
+mod progress;
 mod quarantine;
 mod run;
 mod stop;
@@ -21,13 +27,16 @@ use serde::Serialize;
 
 pub use stop::on_signal;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  it worked; for `health`: ready
   1  it failed, or the service is not ready
   2  the command line or the configuration is wrong; nothing was done";
+
+/// Why a data directory may hold nothing.
+const DATA_DIR: &str = "data_dir is another: it counts from the folder that nadikota is started in";
 
 /// Takes what street sensors publish over MQTT and makes it a time series people can trust.
 #[derive(Debug, Parser)]
@@ -52,13 +61,24 @@ enum Command {
     /// What could not be stored, and why (the dead-letter queue).
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// What the journal holds, and what became of one message.
+    #[command(subcommand)]
+    Journal(journal::Command),
+    /// Writes stored points, or those of the kept messages, as line protocol, CSV or JSON lines.
+    Export(export::Options),
     /// Prepares the databases of the configuration.
     #[command(subcommand)]
     Database(database::Command),
     /// Finds every mistake in the configuration.
     Check(check::Options),
+    /// The configuration as it is read: every value with the file or variable it comes from.
+    Config(config::Options),
     /// Asks the running service whether it is ready.
     Health(health::Options),
+    /// Writes what a shell needs to complete these commands.
+    Completions(completions::Options),
+    /// Writes the manual page: `nadikota man | man -l -`.
+    Man(man::Options),
 }
 
 /// Why a command did not do what it should; each kind has its exit code.
@@ -94,9 +114,14 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Demo(options) => runtime()?.block_on(demo::run(*options)),
         Command::Explain(options) => explain::run(&options, &files),
         Command::Quarantine(command) => quarantine::run(command, &files),
+        Command::Export(options) => export::run(options, &files),
+        Command::Journal(command) => journal::run(command, &files),
         Command::Database(command) => runtime()?.block_on(database::run(command, &files)),
         Command::Check(options) => runtime()?.block_on(check::run(&options, &files)),
+        Command::Config(options) => config::run(&options, &files),
         Command::Health(options) => runtime()?.block_on(health::run(&options, &files)),
+        Command::Completions(options) => completions::run(&options),
+        Command::Man(options) => man::run(&options),
     }
 }
 
@@ -116,7 +141,7 @@ fn files(named: Vec<PathBuf>) -> Vec<PathBuf> {
 
 /// The configuration of all commands but `check`, which wants to tell the mistakes its own way.
 fn configuration(files: &[PathBuf]) -> Result<Config, Failure> {
-    config::load(files, environment()).map_err(|problems| {
+    crate::config::load(files, environment()).map_err(|problems| {
         for problem in &problems {
             eprintln!("{problem}");
         }
@@ -131,9 +156,19 @@ fn environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// Writes one line of a result to stdout. A reader that has seen enough, such as `head`, is no failure.
+/// Writes one line of a result to stdout.
 fn say(line: impl Display) -> Result<(), Failure> {
-    match writeln!(std::io::stdout().lock(), "{line}") {
+    told(writeln!(std::io::stdout().lock(), "{line}"))
+}
+
+/// Writes a whole text to stdout as it is.
+fn say_bytes(text: &[u8]) -> Result<(), Failure> {
+    told(std::io::stdout().lock().write_all(text))
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn told(written: std::io::Result<()>) -> Result<(), Failure> {
+    match written {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::Failed(anyhow::Error::new(error).context("cannot write to stdout")))
         }

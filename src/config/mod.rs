@@ -13,7 +13,7 @@ use std::time::Duration;
 use config::Value;
 use jiff::tz::TimeZone;
 
-use crate::settings::{Problem, Problems, Section, Span};
+use crate::settings::{Problem, Problems, Section, Setting, Span};
 use crate::transform::{self, Transform};
 use crate::{batch, embedded, http, journal, logging, quarantine, sink, source};
 
@@ -42,6 +42,8 @@ pub struct Config {
     pub transform: Arc<Transform>,
     /// Each route's topic and destination, in order.
     pub routing: Vec<(String, String)>,
+    /// Every key that the rooms asked for, in that order, with what they got and from where.
+    pub settings: Vec<Setting>,
 }
 
 /// Reads the files, later ones over earlier ones, and the environment over all.
@@ -71,8 +73,8 @@ fn compose(
     environment::apply(&mut tree, environment, &problems);
     secrets::resolve(&mut tree, &problems);
     let origins = origins::Origins::of(&tree);
-    let sources = reference::Sources::take(&mut tree, inside, &problems);
     let mut root = Section::root(files::table(tree), problems.clone());
+    let sources = reference::Sources::take(&mut root, inside);
     let time_zone = time_zone(&mut root).unwrap_or(TimeZone::UTC);
     let mqtt = source::Config::read_all(&mut root);
     let broker = root.has("broker").then(|| part(&mut root, "broker", embedded::Config::read));
@@ -96,6 +98,7 @@ fn compose(
     let journal = part(&mut root, "journal", journal::Config::read);
     let quarantine = part(&mut root, "quarantine", quarantine::Config::read);
     let batch = part(&mut root, "batch", batch::Config::read);
+    let settings = root.settings();
     root.finish();
     let mut problems = problems.into_vec();
     problems.iter_mut().for_each(|problem| origins.complete(problem));
@@ -114,6 +117,7 @@ fn compose(
             destinations,
             transform,
             routing,
+            settings,
         }),
         _ => Err(problems),
     }

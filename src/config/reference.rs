@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use config::Value;
 use jiff::tz::TimeZone;
 
-use super::secrets::beside;
 use crate::catalogue::{Catalogue, Profiles};
 use crate::registry::Registry;
-use crate::settings::Problems;
+use crate::settings::{Problems, Section};
 
 const CATALOGUE: &str = include_str!("../../config/catalogue.toml");
 const PROFILES: &str = include_str!("../../config/profiles/pasuruan.toml");
@@ -33,21 +31,10 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Takes the three keys out of the root. The configuration inside the binary means the files inside it.
-    pub(super) fn take(tree: &mut Value, inside: bool, problems: &Problems) -> Self {
-        let mut path = |key: &str| {
-            let config::ValueKind::Table(table) = &mut tree.kind else { return None };
-            let value = table.remove(key)?;
-            let origin = value.origin().map(ToOwned::to_owned);
-            match value.into_string() {
-                Ok(text) => Some(beside(origin.as_deref(), Path::new(&text))),
-                Err(_) => {
-                    problems.add(origin, key, "must be a path");
-                    None
-                }
-            }
-        };
-        let (catalogue, profiles, devices) = (path("catalogue"), path("profiles"), path("devices"));
+    /// Reads the three keys of the root. The configuration inside the binary means the files inside it.
+    pub(super) fn take(root: &mut Section, inside: bool) -> Self {
+        let [catalogue, profiles, devices] =
+            ["catalogue", "profiles", "devices"].map(|key| root.optional::<PathBuf>(key));
         if inside {
             return Self { inside, ..Self::default() };
         }

@@ -5,17 +5,22 @@ use std::path::{Path, PathBuf};
 
 use config::{Value, ValueKind};
 
-use crate::settings::Problems;
+use crate::settings::{Problems, SECRETS};
 
-/// Keys that hold a secret, in any section.
-const SECRETS: [&str; 2] = ["password", "token"];
 /// Keys that name a file which a room reads itself, again and again.
 const FILES: [&str; 3] = ["ca_file", "client_cert_file", "client_key_file"];
+/// The same of the root.
+const REFERENCE: [&str; 3] = ["catalogue", "profiles", "devices"];
 /// A secret is a line of text; whatever is larger is another file, named by mistake.
 const LARGEST: u64 = 64 * 1024;
 
 /// Replaces each `X_file` in the tree by `X`. Both at once is a mistake: one of them would be silently unused.
 pub(super) fn resolve(tree: &mut Value, problems: &Problems) {
+    if let ValueKind::Table(root) = &mut tree.kind {
+        for key in REFERENCE {
+            settle(root, key);
+        }
+    }
     walk(tree, "", problems);
 }
 
@@ -75,7 +80,7 @@ fn settle(table: &mut HashMap<String, Value>, key: &str) {
 }
 
 /// A relative path written in a configuration file is relative to that file.
-pub(super) fn beside(origin: Option<&str>, path: &Path) -> PathBuf {
+fn beside(origin: Option<&str>, path: &Path) -> PathBuf {
     match origin.map(Path::new).filter(|origin| origin.is_file()).and_then(Path::parent) {
         Some(folder) => folder.join(path),
         None => path.to_owned(),

@@ -1,5 +1,7 @@
 //! Tests of the configuration as operators write it.
 
+mod documented;
+
 use std::path::PathBuf;
 
 use super::*;
@@ -32,8 +34,8 @@ fn the_shipped_file_has_no_mistakes_on_disk_and_in_the_binary() {
     }
 }
 
-#[test]
-fn every_key_of_the_shipped_file_is_known_also_those_that_are_commented_out() {
+/// The shipped file with every commented line in force, in a folder like its own.
+fn shipped_all(folder: &tempfile::TempDir) -> PathBuf {
     // A line such as `#listen = "127.0.0.1:8080"` holds a default; prose begins with "# ".
     let text = std::fs::read_to_string(shipped_file()).unwrap();
     let all: Vec<_> = text
@@ -43,13 +45,17 @@ fn every_key_of_the_shipped_file_is_known_also_those_that_are_commented_out() {
             _ => line,
         })
         .collect();
-    let folder = tempfile::tempdir().unwrap();
     for name in ["catalogue.toml", "profiles", "devices.csv"] {
         let shipped = shipped_file().with_file_name(name);
         std::os::unix::fs::symlink(shipped, folder.path().join(name)).unwrap();
     }
-    let path = write(&folder, "all.toml", &all.join("\n"));
-    let problems = load(&[path], []).err().unwrap_or_default();
+    write(folder, "all.toml", &all.join("\n"))
+}
+
+#[test]
+fn every_key_of_the_shipped_file_is_known_also_those_that_are_commented_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let problems = load(&[shipped_all(&folder)], []).err().unwrap_or_default();
     let unknown: Vec<_> = problems.iter().filter(|problem| problem.text.contains("unknown key")).collect();
     assert!(unknown.is_empty(), "{unknown:#?}");
 }

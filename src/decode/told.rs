@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Reason, Rejection};
 
 /// How the numbers of a time are meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeFormat {
     /// By size: below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds.

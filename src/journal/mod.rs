@@ -10,6 +10,7 @@
 pub mod cursor;
 pub mod disk;
 pub(crate) mod frame;
+pub mod inspect;
 pub mod lock;
 mod reader;
 pub(crate) mod record;

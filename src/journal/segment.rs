@@ -171,6 +171,11 @@ impl<T> Walk<T> {
         self.end
     }
 
+    /// How far it has come in the file.
+    pub(crate) const fn position(&self) -> u64 {
+        self.offset
+    }
+
     pub(crate) fn next(&mut self) -> io::Result<Step<T>> {
         self.fill(FRAME_HEAD)?;
         if self.buffer.is_empty() {

@@ -1,5 +1,7 @@
 //! Tests of the journal's promises.
 
+mod inspect;
+
 use std::path::Path;
 
 use super::disk::{RealDisk, TestDisk};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::as_sent::AsSent;
 use crate::check::{cardinality, time};
@@ -28,7 +28,7 @@ pub struct Config {
 }
 
 /// Which fields get a `<field>_qc` beside them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum QualityFlags {
     /// Every field. A sparse flag cannot be cleared later, hence the default.
@@ -41,7 +41,7 @@ pub enum QualityFlags {
 }
 
 /// What to do with a message that the broker kept and replays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Retained {
     /// Stored only with a time of its own: else it is old state that would look new.

@@ -14,6 +14,7 @@ mod demo;
 mod faults;
 mod flags;
 mod house;
+mod inspect;
 mod line_protocol;
 mod main_job;
 mod narrow_window;

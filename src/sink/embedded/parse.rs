@@ -1,18 +1,12 @@
 //! Reading back a line that our own line protocol writer made.
 
-/// The value of a field.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// Numbers and booleans, which are 0 or 1.
-    Number(f64),
-    Text(String),
-}
+use crate::point::{FieldValue, Point};
 
 /// A line taken apart. `series` is measurement and tags as they stand: the identity beside the time.
 #[derive(Debug, PartialEq)]
 pub(super) struct Line<'a> {
     pub(super) series: &'a str,
-    pub(super) fields: Vec<(String, Value)>,
+    pub(super) fields: Vec<(String, FieldValue)>,
     /// Unix time in nanoseconds.
     pub(super) time: i64,
 }
@@ -39,17 +33,32 @@ pub(super) fn series(text: &str) -> Option<(String, Vec<(String, String)>)> {
     Some((measurement, parts.map(tag).collect::<Option<_>>()?))
 }
 
-fn field(text: &str) -> Option<(String, Value)> {
+/// The point of a line, as a database holds it: names and texts are mapped as our writer maps them.
+pub fn point(text: &str) -> Option<Point> {
+    let line = line(text)?;
+    let (measurement, tags) = series(line.series)?;
+    Some(Point {
+        measurement: measurement.into(),
+        tags: tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
+        fields: line.fields.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+        time: line.time,
+    })
+}
+
+fn field(text: &str) -> Option<(String, FieldValue)> {
     let at = find(text, b'=', false)?;
     let (name, value) = (unescape(text.get(..at)?), text.get(at + 1..)?);
     let value = match value.as_bytes() {
         [b'"', .., b'"'] => {
             let inner = value.get(1..value.len() - 1)?;
-            Value::Text(inner.replace("\\\"", "\"").replace("\\\\", "\\"))
+            FieldValue::Text(inner.replace("\\\"", "\"").replace("\\\\", "\\"))
         }
-        b"t" | b"true" => Value::Number(1.0),
-        b"f" | b"false" => Value::Number(0.0),
-        _ => Value::Number(value.strip_suffix('i').unwrap_or(value).parse().ok()?),
+        b"t" | b"true" => FieldValue::Boolean(true),
+        b"f" | b"false" => FieldValue::Boolean(false),
+        _ => match value.strip_suffix('i') {
+            Some(whole) => FieldValue::Integer(whole.parse().ok()?),
+            None => FieldValue::Float(value.parse().ok()?),
+        },
     };
     Some((name, value))
 }
@@ -141,11 +150,9 @@ mod tests {
                 prop_assert!(written.fields.len() <= fields.len());
                 for (_, value) in &written.fields {
                     let known = fields.values().any(|field| match (field, value) {
-                        (FieldValue::Float(a), Value::Number(b)) => a == b,
-                        (FieldValue::Integer(a), Value::Number(b)) => a.to_string() == b.to_string(),
-                        (FieldValue::Boolean(a), Value::Number(b)) => f64::from(u8::from(*a)) == *b,
-                        (FieldValue::Text(_), Value::Text(_)) => true,
-                        _ => false,
+                        (FieldValue::Float(a), FieldValue::Float(b)) => a.to_bits() == b.to_bits(),
+                        (FieldValue::Text(_), FieldValue::Text(_)) => true,
+                        (a, b) => a == b,
                     });
                     prop_assert!(known, "{:?}", value);
                 }

@@ -1,12 +1,21 @@
 //! Reading the store beside its writer.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::parse::{self, Value};
+use super::parse;
 use super::{FILE, StoreError};
+
+/// The value of a field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Numbers and booleans, which are 0 or 1.
+    Number(f64),
+    Text(String),
+}
 
 /// One stored field.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +30,7 @@ pub struct Row {
 
 /// A read-only connection.
 #[derive(Debug)]
-pub struct Reader(Connection);
+pub struct Reader(pub(super) Connection);
 
 const COLUMNS: &str = "SELECT s.text, p.ts, f.name, p.value FROM";
 const JOINS: &str = "p JOIN series s ON s.id = p.series JOIN fields f ON f.id = p.field";
@@ -30,9 +39,11 @@ impl Reader {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(&path, flags)
-            .map(Self)
-            .map_err(|source| StoreError::Sqlite { path, source })
+        let opened = Connection::open_with_flags(&path, flags).and_then(|connection| {
+            connection.busy_timeout(Duration::from_secs(5))?;
+            Ok(Self(connection))
+        });
+        opened.map_err(|source| StoreError::Sqlite { path, source })
     }
 
     /// Calls `with` for every field of every point, in the order of time.
@@ -67,10 +78,7 @@ impl Reader {
         let mut rows = statement.query(values)?;
         while let Some(row) = rows.next()? {
             let series: String = row.get(0)?;
-            let value = match row.get_ref(3)? {
-                ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-                other => Value::Number(other.as_f64().unwrap_or(f64::NAN)),
-            };
+            let value = value(row.get_ref(3)?);
             let Some((measurement, tags)) = parse::series(&series) else {
                 tracing::error!(series, "a series in the embedded store cannot be read");
                 continue;
@@ -78,5 +86,14 @@ impl Reader {
             with(Row { measurement, tags, time: row.get(1)?, field: row.get(2)?, value });
         }
         Ok(())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "whole numbers are flags and counts, far below 2^53")]
+fn value(stored: ValueRef<'_>) -> Value {
+    match stored {
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Integer(whole) => Value::Number(whole as f64),
+        other => Value::Number(other.as_f64().unwrap_or(f64::NAN)),
     }
 }

@@ -104,3 +104,90 @@ fn a_store_of_a_later_version_is_refused() {
     let error = Store::open(dir.path(), None, Clock::System, part).unwrap_err();
     assert!(error.to_string().contains("later version"), "{error}");
 }
+
+/// Every point as line protocol, read in pages.
+fn exported(
+    dir: &Path,
+    from: i64,
+    last: i64,
+    measurement: Option<&str>,
+    device: Option<&str>,
+) -> Vec<String> {
+    let reader = Reader::open(dir).unwrap();
+    let wanted = |text: Option<&str>| text.map(str::to_owned);
+    let mut pages = Pages::new(&reader, from, last, wanted(measurement), wanted(device)).unwrap();
+    let mut points = Vec::new();
+    while pages.next_page(&mut points).unwrap() {
+        assert!((0.0..=1.0).contains(&pages.progress()), "{}", pages.progress());
+    }
+    assert_eq!(pages.unreadable, 0);
+    let mut text = Vec::new();
+    for point in &points {
+        assert!(crate::line_protocol::write(point, &mut text));
+    }
+    String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn an_export_gives_back_the_very_lines_that_were_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), None);
+    let mut lines = vec![
+        r#"a\ b\,c,device=x\=y,site=\"q\" n="quo\"te \\ and, = é",v=-0.0 -9"#.to_owned(),
+        format!("m,device=d tiny={:e},whole=9007199254740993i,third={} 0", f64::from_bits(1), 1.0 / 3.0),
+        "m,device=e big=1.7976931348623157e308,low=-9223372036854775808i 9223372036854775807".to_owned(),
+    ];
+    // More values than two pages hold, and points that lie across their edges.
+    lines.extend((1..3_500).map(|n| format!("m,device=d a={n}.5,b={n}i,c=1.0,d=2.0,e=3.0,f=4.0,g=5.0 {n}")));
+    for lines in lines.chunks(1_000) {
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        write(&store, &lines).await;
+    }
+    let normal = |line: &str| {
+        let mut point = point(line).unwrap();
+        point.fields.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut text = Vec::new();
+        crate::line_protocol::write(&point, &mut text);
+        String::from_utf8(text).unwrap()
+    };
+    let mut expected: Vec<_> = lines.iter().map(|line| normal(line)).collect();
+    let mut found: Vec<_> =
+        exported(dir.path(), i64::MIN, i64::MAX, None, None).iter().map(|line| normal(line)).collect();
+    let times: Vec<_> = found.iter().map(|line| point(line.trim_end()).unwrap().time).collect();
+    assert!(times.is_sorted());
+    found.sort();
+    expected.sort();
+    assert_eq!(found.len(), expected.len());
+    assert!(found == expected, "they differ");
+    let count = |from, last, measurement, device| exported(dir.path(), from, last, measurement, device).len();
+    assert_eq!(count(1, 10, None, None), 10);
+    assert_eq!(count(0, 10, Some("m"), None), 11);
+    assert_eq!(count(i64::MIN, i64::MAX, Some("a b,c"), Some("x=y")), 1);
+    assert_eq!(count(i64::MIN, i64::MAX, None, Some("e")), 1);
+    assert_eq!(count(i64::MIN, i64::MAX, None, Some("none")), 0);
+    assert_eq!(count(5_000, 6_000, None, None), 0);
+}
+
+#[tokio::test]
+async fn an_export_goes_on_beside_the_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), None);
+    let lines: Vec<_> = (0..11_000).map(|n| format!("m v={n} {n}")).collect();
+    write(&store, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let reader = Reader::open(dir.path()).unwrap();
+    let mut pages = Pages::new(&reader, 0, i64::MAX, None, None).unwrap();
+    let mut points = Vec::new();
+    assert!(pages.next_page(&mut points).unwrap());
+    // No reading is open between two pages, so the log can be shortened.
+    write(&store, &["m v=1 20000"]).await;
+    let busy: i64 = store
+        .inner
+        .lock()
+        .unwrap()
+        .connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(busy, 0);
+    while pages.next_page(&mut points).unwrap() {}
+    assert_eq!(points.len(), 11_001);
+}
