@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::assemble::Rest;
 use super::explain::{SampleStory, Trace};
@@ -24,7 +24,7 @@ use crate::topic::Template;
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// What a field is written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Type {
     Float,
@@ -34,7 +34,7 @@ pub enum Type {
 }
 
 /// What becomes of text and truth values that `types` does not name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Others {
     /// Passed over, as Telegraf's `json` does.

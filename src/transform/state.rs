@@ -14,6 +14,12 @@ pub struct State {
 }
 
 impl State {
+    /// For messages of the past: the names admitted so far, and no values, which would lie in their future.
+    #[must_use]
+    pub fn names_only(&self) -> Self {
+        Self { names: self.names.clone(), last: Last::default() }
+    }
+
     /// How many unregistered devices are stored.
     pub fn unregistered_devices(&self) -> usize {
         self.names.unregistered_devices()

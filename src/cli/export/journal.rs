@@ -8,7 +8,6 @@ use super::target::Target;
 use super::{Failure, Progress, Wanted};
 use crate::cli::{DATA_DIR, count};
 use crate::config::Config;
-use crate::delivery::names;
 use crate::journal::Entry;
 use crate::journal::disk::RealDisk;
 use crate::journal::inspect::Scan;
@@ -16,6 +15,7 @@ use crate::line_protocol;
 use crate::message::Record;
 use crate::point::Point;
 use crate::sink::embedded;
+use crate::snapshot;
 use crate::transform::{Decision, State, Transform};
 
 /// Points that are written at once.
@@ -86,7 +86,8 @@ impl Reading<'_> {
     fn read(&mut self, record: &Record, points: &mut Vec<Point>) -> bool {
         let Some(destination) = self.transform.destination_of(&record.message.topic) else { return false };
         if !self.states.contains_key(destination) {
-            let state = names::load(&self.config.data_dir, destination);
+            let saved = snapshot::load(&self.config.data_dir, destination);
+            let state = saved.map(|saved| saved.state.names_only()).unwrap_or_default();
             self.states.insert(destination.to_owned(), state);
         }
         let Some(state) = self.states.get_mut(destination) else { return false };

@@ -9,13 +9,13 @@ use serde::Serialize;
 use super::look;
 use crate::cli::{Failure, configuration, explain, say, say_json};
 use crate::config::Config;
-use crate::delivery::names;
 use crate::journal::cursor::{Cursor, Progress};
 use crate::journal::disk::RealDisk;
 use crate::journal::inspect::{self, Overview};
 use crate::message::{EMBEDDED_SOURCE, Record};
 use crate::outcome::{Reason, Rejection};
 use crate::quarantine::{self, Filter};
+use crate::snapshot;
 use crate::transform::Explanation;
 
 #[derive(Debug, clap::Args)]
@@ -131,10 +131,11 @@ fn settles<'c>(config: &'c Config, record: &Record) -> Option<&'c str> {
     config.transform.destination_of(&record.message.topic).or(first)
 }
 
-/// With the names admitted so far, as the service has them.
+/// With the names admitted so far, as the service has them. The values before it are not known any more.
 fn explain_today(config: &Config, record: &Record) -> Explanation {
     let destination = config.transform.destination_of(&record.message.topic);
-    let state = destination.map(|name| names::load(&config.data_dir, name)).unwrap_or_default();
+    let saved = destination.and_then(|name| snapshot::load(&config.data_dir, name));
+    let state = saved.map(|saved| saved.state.names_only()).unwrap_or_default();
     config.transform.explain(record, &state)
 }
 
