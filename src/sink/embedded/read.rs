@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::parse;
-use super::{FILE, StoreError};
+use super::{FILE, StoreError, VERSION};
 
 /// The value of a field.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,9 +41,14 @@ impl Reader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(&path, flags).and_then(|connection| {
             connection.busy_timeout(Duration::from_secs(5))?;
-            Ok(Self(connection))
+            let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok((connection, version))
         });
-        opened.map_err(|source| StoreError::Sqlite { path, source })
+        match opened {
+            Ok((_, found)) if found > VERSION => Err(StoreError::Newer { path, found }),
+            Ok((connection, _)) => Ok(Self(connection)),
+            Err(source) => Err(StoreError::Sqlite { path, source }),
+        }
     }
 
     /// Calls `with` for every field of every point, in the order of time.

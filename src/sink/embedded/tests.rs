@@ -103,6 +103,8 @@ fn a_store_of_a_later_version_is_refused() {
     let part = Board::new(Clock::System).part("store");
     let error = Store::open(dir.path(), None, Clock::System, part).unwrap_err();
     assert!(error.to_string().contains("later version"), "{error}");
+    let error = Reader::open(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("later version"), "{error}");
 }
 
 /// Every point as line protocol, read in pages.
