@@ -80,7 +80,9 @@ async fn connect(config: &Config) -> Vec<Finding> {
         match &destination.kind {
             Kind::Influx(influx) => {
                 let ours = transform.fields_for(name);
-                findings.extend(control::inspect(name, influx, transform.max_backfill(), &ours).await);
+                let buckets = influx.place.template().names(&transform.places());
+                let oldest = transform.max_backfill();
+                findings.extend(control::inspect(name, influx, &buckets, oldest, &ours).await);
             }
             Kind::Embedded { retention: Some(kept) } if *kept < transform.max_backfill() => {
                 findings.push(Finding::warning(

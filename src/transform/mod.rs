@@ -10,6 +10,7 @@ mod name;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -25,7 +26,7 @@ use crate::decode::{Decoded, Hints};
 use crate::message::{EMBEDDED_SOURCE, Record};
 use crate::outcome::{Reason, Rejection};
 use crate::point::Point;
-use crate::registry::Registry;
+use crate::registry::{Place, Registry};
 use crate::topic;
 
 /// The profile of devices that neither registry nor route gives one.
@@ -96,6 +97,18 @@ impl Transform {
     /// The MQTT filters to subscribe to: they bring what the routes want, and no message twice.
     pub fn filters(&self) -> Vec<String> {
         topic::cover(self.config.routes.iter().map(|route| route.topic.filter()))
+    }
+
+    /// Every place that registry and routes name, whatever topics may say.
+    pub fn places(&self) -> BTreeSet<Place> {
+        let mut places = self.registry.places();
+        let told = |text: &Option<Arc<str>>| text.clone().unwrap_or_else(|| "".into());
+        let of_routes =
+            self.config.routes.iter().filter(|route| route.city.is_some() || route.district.is_some());
+        places.extend(
+            of_routes.map(|route| Place { city: told(&route.city), district: told(&route.district) }),
+        );
+        places
     }
 
     /// Judges one message and appends its points. Nothing is appended unless the decision is `Points`.

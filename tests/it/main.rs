@@ -19,3 +19,4 @@ mod second_opinion;
 mod smoke;
 mod support;
 mod transport;
+mod ways_out;

@@ -6,6 +6,7 @@
 
 mod caller;
 mod inspect;
+mod server;
 mod setup;
 
 use std::time::Duration;
@@ -27,6 +28,11 @@ pub enum ControlError {
          address, or make organisation, bucket and a write token there by hand"
     )]
     OnlyPlainHttp { url: String },
+    #[error(
+        "no place of registry or routes gives \"{template}\" a name; register devices, or give routes a city and \
+         district"
+    )]
+    NoPlace { template: String },
     #[error("the HTTP client cannot be built: {0}")]
     Client(String),
     #[error("{url}: {text}; check that the database runs and is reachable")]
