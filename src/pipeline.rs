@@ -25,6 +25,7 @@ use crate::journal::cursor::{self, Cursor, CursorError, Progress};
 use crate::journal::disk::{Disk, RealDisk};
 use crate::journal::lock::{DataDir, LockError};
 use crate::journal::{self, Journal, JournalError};
+use crate::mqtt;
 use crate::outcome::Outcomes;
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::sink::{Sink, SinkError};
@@ -164,7 +165,13 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     let mut intake = Stage::new();
     let mut known_floor = Arc::default();
     let mut counts = None;
+    let mut certificates = None;
     if let Some(mqtt) = config.mqtt.clone() {
+        let watch = mqtt::Watch::new(&mqtt.options, clock.clone(), || board.part("certificates"));
+        if let Some((watch, expiries)) = watch {
+            certificates = Some(expiries);
+            intake.spawn("watch over certificates", watch.run(intake.stop.clone()));
+        }
         let (filters, part) = (config.transform.filters(), board.part("mqtt"));
         let source = Source::new(mqtt, 0, filters, journal.clone(), cursor.known_floor, part).await?;
         known_floor = source.known_floor();
@@ -190,6 +197,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         sinks,
         overwritten,
         counts,
+        certificates,
         clock,
     };
     let view = http::View::new(board.clone(), move || numbers.snapshot());
@@ -317,6 +325,7 @@ struct Numbers {
     sinks: BTreeMap<String, Arc<Sink>>,
     overwritten: Arc<AtomicU64>,
     counts: Option<Arc<crate::source::Counts>>,
+    certificates: Option<mqtt::Expiries>,
     clock: Clock,
 }
 
@@ -360,6 +369,12 @@ impl Numbers {
             ] {
                 numbers.push(http::Number::counter(name, help, float(count.load(Relaxed))));
             }
+        }
+        for (broker, certificate, left) in self.certificates.iter().flat_map(mqtt::Expiries::left) {
+            let help = "How long the certificate is still valid; below zero when it has expired";
+            #[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]
+            let number = http::Number::gauge("certificate_expiry_seconds", help, left as f64);
+            numbers.push(number.label("broker", &*broker).label("certificate", certificate));
         }
         for (name, sink) in &self.sinks {
             for (what, help, value) in sink.numbers() {

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Failure, count, environment, say, say_json};
+use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::finding::{Finding, Grade};
+use crate::mqtt::Tls;
 use crate::settings::Problem;
 use crate::sink::Kind;
 use crate::sink::influxdb::control;
@@ -26,9 +28,9 @@ pub(super) struct Options {
 struct Told<'a> {
     ok: bool,
     problems: Vec<ToldProblem<'a>>,
-    /// What `--connect` saw.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    findings: Option<Vec<Finding>>,
+    /// What was looked at: certificates, and with `--connect` broker and databases.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding>,
 }
 
 #[derive(Debug, Serialize)]
@@ -40,11 +42,11 @@ struct ToldProblem<'a> {
 
 pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
     let loaded = config::load(files, environment());
-    let findings = match &loaded {
-        Ok(config) if options.connect => Some(connect(config).await),
-        _ => None,
-    };
-    let wrong = findings.iter().flatten().filter(|finding| finding.grade == Grade::Wrong).count();
+    let mut findings = loaded.as_ref().map(certificates).unwrap_or_default();
+    if let (Ok(config), true) = (&loaded, options.connect) {
+        findings.extend(connect(config).await);
+    }
+    let wrong = findings.iter().filter(|finding| finding.grade == Grade::Wrong).count();
     let problems = loaded.err().unwrap_or_default();
     if options.json {
         let ok = problems.is_empty() && wrong == 0;
@@ -57,7 +59,7 @@ pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fail
             0 => say("the configuration is right")?,
             some => say(count(some, "mistake"))?,
         }
-        for finding in findings.iter().flatten() {
+        for finding in &findings {
             say(finding)?;
         }
     }
@@ -68,12 +70,30 @@ pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fail
     }
 }
 
+/// Until when the certificates of our files are valid.
+fn certificates(config: &Config) -> Vec<Finding> {
+    let now = now();
+    let tls = config.mqtt.as_ref().and_then(|mqtt| mqtt.options.transport.tls.as_ref());
+    match tls.map(|tls| tls.expiries(now)) {
+        None => Vec::new(),
+        Some(Ok(all)) => all.iter().map(|expiry| expiry.finding(now)).collect(),
+        Some(Err(error)) => vec![Finding::wrong("certificates", error.to_string(), "mend the file")],
+    }
+}
+
+/// Unix time in seconds.
+fn now() -> i64 {
+    Clock::System.now().div_euclid(1_000_000_000)
+}
+
 /// Broker and destinations in the order of the configuration; each call there has its own time limit.
 async fn connect(config: &Config) -> Vec<Finding> {
     let transform = &config.transform;
     let mut findings = Vec::new();
     if let Some(mqtt) = &config.mqtt {
         findings.extend(source::inspect(mqtt, transform.filters(), transform.max_payload()).await);
+        let shown = mqtt.options.transport.tls.as_ref().and_then(Tls::broker);
+        findings.extend(shown.map(|expiry| expiry.finding(now())));
     }
     for destination in &config.destinations {
         let name = &destination.name;

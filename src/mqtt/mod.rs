@@ -3,6 +3,8 @@
 //! Polling belongs to one task and acknowledging to another. The client's request channel has room for every
 //! packet identifier there is, so a PUBACK always finds its place and no task waits for the other.
 
+mod certificate;
+mod expiry;
 pub mod probe;
 pub mod publish;
 mod transport;
@@ -17,6 +19,8 @@ use rumqttc::{self as three, v5};
 use crate::journal::Durable;
 use crate::secret::Secret;
 
+pub use certificate::{Expiry, Seen, Whose};
+pub use expiry::{Expiries, Watch};
 pub use transport::{Tls, TlsError, Transport};
 
 /// Room for requests inside the client: a PUBACK for each packet identifier, and a subscription.

@@ -10,6 +10,7 @@
 
 mod control;
 mod demo;
+mod expiry;
 mod faults;
 mod house;
 mod line_protocol;
