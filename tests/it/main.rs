@@ -20,4 +20,5 @@ mod second_opinion;
 mod smoke;
 mod support;
 mod transport;
+mod versions;
 mod ways_out;

@@ -151,6 +151,33 @@ async fn a_token_that_was_changed_is_read_again_when_the_old_one_is_refused() {
 }
 
 #[tokio::test]
+async fn a_password_is_read_again_too_and_one_that_did_not_change_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    std::fs::write(&file, "old").unwrap();
+    let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (count, renewed) = (Arc::clone(&asked), file.clone());
+    // "u:new" in Base64, in small letters.
+    let script = move |head: &str| {
+        // The second try comes without another password: only then there is one.
+        if count.fetch_add(1, Ordering::SeqCst) == 1 {
+            std::fs::write(&renewed, "new").unwrap();
+        }
+        if head.contains("authorization: basic dtpuzxc=") {
+            stored()
+        } else {
+            answer(401, "", "{\"error\":\"no\"}")
+        }
+    };
+    let (url, _) = server_by_head(Arc::new(script)).await;
+    let login = Login::Password { user: "u".to_owned(), password: Secret::new("old") };
+    let place = Place::V1 { database: Template::fixed("city"), retention_policy: None };
+    let (writer, _) = writer_for(&url, place, login, Some(file));
+    assert!(refused(&writer, &batch(2, &[])).await.is_empty());
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
 async fn a_bucket_that_is_missing_is_named_and_another_one_is_written_meanwhile() {
     let missing = "{\"code\":\"not found\",\"message\":\"bucket not found\"}";
     let script =

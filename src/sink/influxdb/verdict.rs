@@ -120,7 +120,7 @@ fn is_line_shaped(status: u16, told: &Told) -> bool {
 
 /// What to do where 3 refuses the bucket itself: no line is to blame. Whole messages only, because what a device
 /// sends can stand within one.
-fn about_the_bucket(told: &Told) -> Option<&'static str> {
+pub(super) fn about_the_bucket(told: &Told) -> Option<&'static str> {
     let one_too_many = |text: &str| {
         let text = text.rsplit(": ").next().unwrap_or_default();
         let count = text.strip_prefix("Adding a new database would exceed limit of ");

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::super::answer::Told;
+use super::super::verdict;
 use super::caller::Caller;
 use super::server::{self, Depth};
 use super::setup::find_bucket;
@@ -96,9 +98,14 @@ async fn write(caller: &Caller, influx: &Influx, bucket: &str, about: &str) -> F
             Finding::ok(about, format!("the {place} takes our writes; 3 makes it at the first one"))
         }
         400 | 422 if matches!(influx.place, Place::V3 { .. }) => {
-            let what_to_do = "3 takes names of ASCII letters, digits, - and _, and only so many databases; if this is \
-                              about the write being empty, all is well";
-            Finding::warning(about, answer.why(), what_to_do)
+            match verdict::about_the_bucket(&Told::read(answer.status, &answer.body)) {
+                Some(what_to_do) => Finding::wrong(about, answer.why(), what_to_do),
+                None => Finding::warning(
+                    about,
+                    answer.why(),
+                    "this is its answer to an empty write: if it complains of nothing else, all is well",
+                ),
+            }
         }
         401 if matches!(influx.login, Login::None) => {
             Finding::wrong(about, answer.why(), format!("it asks for a login: give a {login}"))
