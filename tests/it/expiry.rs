@@ -8,7 +8,7 @@ use super::support::certificates::{Ca, Pair};
 use super::support::http;
 use super::support::mosquitto::Mosquitto;
 use super::support::nadikota::Nadikota;
-use super::support::wait::{free_addresses, poll_until};
+use super::support::wait::{accepts, free_addresses, poll_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -101,6 +101,37 @@ fn the_brokers_certificate_is_told_as_it_was_shown_and_readiness_stays() {
             let days = value.parse::<f64>().expect("a number") / day;
             assert!((from..to).contains(&days), "{certificate}: {days}");
         }
+    }
+}
+
+#[test]
+fn check_connects_as_run_does_and_tells_an_expired_broker() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ca = Ca::new(dir.path(), "ca");
+    let (server, client) =
+        (ca.sign(dir.path(), "localhost", true), ca.sign_for_days(dir.path(), "nadikota", 60));
+    let [tls, websocket] = free_addresses();
+    let _tls_broker = broker(tls.port(), &ca, &server);
+    let (code, output) = check(dir.path(), &configuration(tls.port(), &ca, &client), &["--connect"]);
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains("localhost: the broker's certificate has expired"), "{output}");
+    let broker = line(&output, "broker");
+    assert!(broker.starts_with("wrong") && broker.contains("2021-01-01"), "{output}");
+
+    let _broker =
+        Mosquitto::start(&format!("listener {} 127.0.0.1\nprotocol websockets\n", websocket.port()));
+    // It opens this listener a moment after the other one.
+    poll_until(LIMIT, "the broker listens", || accepts(websocket).then_some(()));
+    for version in ["5", "3.1.1"] {
+        let config = format!(
+            "time_zone = \"Asia/Jakarta\"\n[mqtt]\nurl = \"ws://{websocket}/mqtt\"\nversion = \"{version}\"\n\
+             [[destinations]]\nkind = \"embedded\"\n[[routes]]\ntopic = \"in/{{device}}\"\nformat = \"value\"\n"
+        );
+        let (code, output) = check(dir.path(), &config, &["--connect"]);
+        assert!(
+            code == Some(0) && output.contains("connects") && output.contains("1 of 1 granted"),
+            "{output}"
+        );
     }
 }
 

@@ -47,9 +47,10 @@ struct RefusedLine {
 
 impl Told {
     pub(super) fn read(status: u16, body: &str) -> Self {
-        let read = serde_json::from_str::<Body>(body).ok();
-        let data = read.as_ref().and_then(|body| body.data.clone());
-        let told = read.and_then(|body| body.message.or(body.error));
+        let (told, data) = match serde_json::from_str::<Body>(body) {
+            Ok(Body { message, error, data }) => (message.or(error), data),
+            Err(_) => (None, None),
+        };
         let shaped = told.is_some() || !body.trim_start().starts_with('<');
         let message = plain(&told.unwrap_or_else(|| body.trim().to_owned()));
         let whole = if message.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! `influxdb2` makes the calls of the 2.x API. It is built without TLS, loses a path prefix and knows no time
 //! limit, so here it gets `http://` addresses without a prefix only, and every call a limit. What must reach any
-//! address, or needs a header of the answer, goes through [`Caller`].
+//! address, or needs a header of the answer, goes through `caller`.
 
 mod caller;
 mod inspect;
