@@ -66,6 +66,8 @@ reasons! {
     TooManyDevices = "too_many_devices",
     /// A unit told by the message cannot be converted to the quantity's.
     UnitConflict = "unit_conflict",
+    /// The destination's bucket follows from a tag that the point lacks, or that no registered place has.
+    NoBucket = "no_bucket",
     /// The database refused the point.
     RefusedByDatabase = "refused_by_database",
     /// One line larger than the database takes.

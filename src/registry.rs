@@ -1,6 +1,6 @@
 //! The registry: which device is where, since when, and which profile it has. Read from `devices.csv`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -24,6 +24,13 @@ pub struct Device {
     pub position: Option<(f64, f64)>,
     /// Unix time in nanoseconds.
     valid_from: i64,
+}
+
+/// Where devices are; empty where it is not told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub city: Arc<str>,
+    pub district: Arc<str>,
 }
 
 /// All devices.
@@ -90,6 +97,18 @@ impl Registry {
     /// The device as it was at a time, Unix time in nanoseconds.
     pub fn device(&self, id: &str, at: i64) -> Option<&Arc<Device>> {
         self.0.get(id)?.iter().rev().find(|device| device.valid_from <= at)
+    }
+
+    /// Every place where some device is or was.
+    pub fn places(&self) -> BTreeSet<Place> {
+        let of = |device: &Arc<Device>| {
+            let tag = |wanted: &str| {
+                let found = device.tags.iter().find(|(key, _)| &**key == wanted);
+                found.map_or_else(|| Arc::from(""), |(_, value)| Arc::clone(value))
+            };
+            Place { city: tag("city"), district: tag("district") }
+        };
+        self.0.values().flatten().map(of).collect()
     }
 
     /// How many devices there are.

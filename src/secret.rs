@@ -1,6 +1,10 @@
 //! A secret: text that never shows itself in a log, an error or a page.
 
 use std::fmt;
+use std::path::Path;
+
+/// A secret is a line of text; whatever is larger is another file, named by mistake.
+const LARGEST: u64 = 64 * 1024;
 
 /// A password or token. `Debug` and `Display` show stars only.
 #[derive(Clone, PartialEq, Eq)]
@@ -9,6 +13,17 @@ pub struct Secret(String);
 impl Secret {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// A file's text without the line's end; the error says what is wrong, without the path.
+    pub fn read(file: &Path) -> Result<Self, String> {
+        let size = std::fs::metadata(file).map_err(|error| error.to_string())?.len();
+        if size > LARGEST {
+            return Err("is too large for a secret".to_owned());
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+        let secret = text.trim_end_matches(['\r', '\n']);
+        if secret.is_empty() { Err("is empty".to_owned()) } else { Ok(Self::new(secret)) }
     }
 
     /// The text itself, for the one place that must send it.

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Failure, count, environment, say, say_json};
+use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::finding::{Finding, Grade};
+use crate::mqtt::Tls;
 use crate::settings::Problem;
 use crate::sink::Kind;
 use crate::sink::influxdb::control;
@@ -26,9 +28,9 @@ pub(super) struct Options {
 struct Told<'a> {
     ok: bool,
     problems: Vec<ToldProblem<'a>>,
-    /// What `--connect` saw.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    findings: Option<Vec<Finding>>,
+    /// What was looked at: certificates, and with `--connect` broker and databases.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding>,
 }
 
 #[derive(Debug, Serialize)]
@@ -40,11 +42,11 @@ struct ToldProblem<'a> {
 
 pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
     let loaded = config::load(files, environment());
-    let findings = match &loaded {
-        Ok(config) if options.connect => Some(connect(config).await),
-        _ => None,
-    };
-    let wrong = findings.iter().flatten().filter(|finding| finding.grade == Grade::Wrong).count();
+    let mut findings = loaded.as_ref().map(certificates).unwrap_or_default();
+    if let (Ok(config), true) = (&loaded, options.connect) {
+        findings.extend(connect(config).await);
+    }
+    let wrong = findings.iter().filter(|finding| finding.grade == Grade::Wrong).count();
     let problems = loaded.err().unwrap_or_default();
     if options.json {
         let ok = problems.is_empty() && wrong == 0;
@@ -57,7 +59,7 @@ pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fail
             0 => say("the configuration is right")?,
             some => say(count(some, "mistake"))?,
         }
-        for finding in findings.iter().flatten() {
+        for finding in &findings {
             say(finding)?;
         }
     }
@@ -68,19 +70,42 @@ pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fail
     }
 }
 
+/// Until when the certificates of our files are valid.
+fn certificates(config: &Config) -> Vec<Finding> {
+    let now = now();
+    let brokers = config.mqtt.iter().filter(|mqtt| mqtt.member == 0);
+    let mut findings = Vec::new();
+    for tls in brokers.filter_map(|mqtt| mqtt.options.transport.tls.as_ref()) {
+        match tls.expiries(now) {
+            Ok(all) => findings.extend(all.iter().map(|expiry| expiry.finding(now))),
+            Err(error) => findings.push(Finding::wrong("certificates", error.to_string(), "mend the file")),
+        }
+    }
+    findings
+}
+
+/// Unix time in seconds.
+fn now() -> i64 {
+    Clock::System.now().div_euclid(1_000_000_000)
+}
+
 /// Broker and destinations in the order of the configuration; each call there has its own time limit.
 async fn connect(config: &Config) -> Vec<Finding> {
     let transform = &config.transform;
     let mut findings = Vec::new();
     for mqtt in config.mqtt.iter().filter(|mqtt| mqtt.member == 0) {
         findings.extend(source::inspect(mqtt, transform.filters(), transform.max_payload()).await);
+        let shown = mqtt.options.transport.tls.as_ref().and_then(Tls::broker);
+        findings.extend(shown.map(|expiry| expiry.finding(now())));
     }
     for destination in &config.destinations {
         let name = &destination.name;
         match &destination.kind {
             Kind::Influx(influx) => {
                 let ours = transform.fields_for(name);
-                findings.extend(control::inspect(name, influx, transform.max_backfill(), &ours).await);
+                let buckets = influx.place.template().names(&transform.places());
+                let oldest = transform.max_backfill();
+                findings.extend(control::inspect(name, influx, &buckets, oldest, &ours).await);
             }
             Kind::Embedded { retention: Some(kept) } if *kept < transform.max_backfill() => {
                 findings.push(Finding::warning(

@@ -1,5 +1,6 @@
 //! `nadikota database`: prepares the databases of the configuration.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,9 +11,10 @@ use serde::Serialize;
 
 use super::{Failure, configuration, say, say_json};
 use crate::finding::Finding;
+use crate::registry::Place;
 use crate::secret::Secret;
 use crate::sink::influxdb::control;
-use crate::sink::{Destination, Influx, Kind, Place};
+use crate::sink::{self, Destination, Influx, Kind};
 
 const TOKEN_VARIABLE: &str = "INFLUX_ADMIN_TOKEN";
 
@@ -65,7 +67,7 @@ pub(super) async fn run(command: Command, files: &[PathBuf]) -> Result<(), Failu
     let admin = admin_token(&options)?;
     // Before anything is made: a token that cannot be kept is lost.
     let file = options.write_token_to.as_deref().map(create).transpose()?;
-    let result = set_up(&options, &chosen, admin, file).await;
+    let result = set_up(&options, &chosen, &config.transform.places(), admin, file).await;
     if let (Err(_), Some(path)) = (&result, &options.write_token_to) {
         let _ = std::fs::remove_file(path);
     }
@@ -77,11 +79,12 @@ fn choose<'d>(all: &'d [Destination], options: &Options) -> Result<Vec<(&'d str,
     let chosen: Vec<_> = all
         .iter()
         .filter_map(|destination| match &destination.kind {
-            Kind::Influx(influx) if wanted(&destination.name) => Some((destination.name.as_str(), influx)),
+            Kind::Influx(influx) if wanted(&destination.name) => Some((destination.name.as_str(), &**influx)),
             _ => None,
         })
         .collect();
-    let with_tokens = chosen.iter().filter(|(_, influx)| matches!(influx.place, Place::V2 { .. })).count();
+    let with_tokens =
+        chosen.iter().filter(|(_, influx)| matches!(influx.place, sink::Place::V2 { .. })).count();
     let told = match (chosen.len(), with_tokens) {
         (0, _) => "there is no such InfluxDB among the destinations",
         (_, 1) if options.write_token_to.is_none() && !options.print_token => {
@@ -112,17 +115,19 @@ fn create(path: &Path) -> Result<File, Failure> {
 async fn set_up(
     options: &Options,
     chosen: &[(&str, &Influx)],
+    places: &BTreeSet<Place>,
     admin: Option<Secret>,
     mut file: Option<File>,
 ) -> Result<(), Failure> {
     let mut findings = Vec::new();
     for (name, influx) in chosen {
-        if admin.is_none() && matches!(influx.place, Place::V2 { .. }) {
+        if admin.is_none() && matches!(influx.place, sink::Place::V2 { .. }) {
             return Err(Failure::Failed(anyhow!(
                 "destination {name}: an admin's token is needed: give --token-file FILE or set {TOKEN_VARIABLE}"
             )));
         }
-        let done = control::setup(influx, admin.clone(), options.retention)
+        let buckets = influx.place.template().names(places);
+        let done = control::setup(influx, &buckets, admin.clone(), options.retention)
             .await
             .with_context(|| format!("destination {name}"))?;
         for mut finding in done.findings {

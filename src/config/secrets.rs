@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use config::{Value, ValueKind};
 
+use crate::secret::Secret;
 use crate::settings::{Problems, SECRETS};
 
 /// Keys that name a file which a room reads itself, again and again.
 const FILES: [&str; 3] = ["ca_file", "client_cert_file", "client_key_file"];
 /// The same of the root.
 const REFERENCE: [&str; 3] = ["catalogue", "profiles", "devices"];
-/// A secret is a line of text; whatever is larger is another file, named by mistake.
-const LARGEST: u64 = 64 * 1024;
+/// Where the room reads a secret's file again when the secret is refused, so its path stays in the tree.
+const AGAIN: &str = "destinations[";
 
 /// Replaces each `X_file` in the tree by `X`. Both at once is a mistake: one of them would be silently unused.
 pub(super) fn resolve(tree: &mut Value, problems: &Problems) {
@@ -60,10 +61,14 @@ fn replace(table: &mut HashMap<String, Value>, key: &str, path: &str, problems: 
         Ok(text) => beside(origin.as_deref(), Path::new(&text)),
         Err(_) => return problems.add(origin, full, "must be the path of a file"),
     };
-    match read(&file) {
+    match Secret::read(&file) {
         Ok(secret) => {
-            let origin = Some(file.display().to_string());
-            table.insert(key.to_owned(), Value::new(origin.as_ref(), ValueKind::String(secret)));
+            let name = file.display().to_string();
+            if path.starts_with(AGAIN) {
+                table.insert(file_key, Value::new(origin.as_ref(), ValueKind::String(name.clone())));
+            }
+            let secret = ValueKind::String(secret.reveal().to_owned());
+            table.insert(key.to_owned(), Value::new(Some(&name), secret));
         }
         Err(wrong) => problems.add(origin, full, format!("{}: {wrong}", file.display())),
     }
@@ -85,14 +90,4 @@ fn beside(origin: Option<&str>, path: &Path) -> PathBuf {
         Some(folder) => folder.join(path),
         None => path.to_owned(),
     }
-}
-
-fn read(file: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(file).map_err(|error| error.to_string())?.len();
-    if size > LARGEST {
-        return Err("is too large for a secret".to_owned());
-    }
-    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-    let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() { Err("is empty".to_owned()) } else { Ok(secret.to_owned()) }
 }

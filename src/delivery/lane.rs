@@ -1,7 +1,8 @@
-//! Lanes: batches in the making, by device, at most one of each lane under way.
+//! Lanes: batches in the making, by bucket and device, at most one of each lane under way.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -13,6 +14,8 @@ use crate::point::{FieldValue, Point};
 #[derive(Debug)]
 pub(super) struct Load {
     pub(super) lane: usize,
+    /// Nothing where the destination has one bucket only.
+    pub(super) bucket: Option<Arc<str>>,
     pub(super) batch: Batch,
     pub(super) seqs: Vec<u64>,
 }
@@ -21,11 +24,16 @@ pub(super) struct Load {
 #[derive(Debug)]
 pub(super) struct Lanes {
     config: Config,
+    /// For each bucket.
+    count: usize,
     lanes: Vec<Lane>,
+    /// The first lane of each bucket.
+    first: HashMap<Option<Arc<str>>, usize>,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
+    bucket: Option<Arc<str>>,
     filling: Batch,
     seqs: Vec<u64>,
     /// When the first line of `filling` came.
@@ -56,12 +64,19 @@ impl Lane {
 
 impl Lanes {
     pub(super) fn new(count: usize, config: Config) -> Self {
-        Self { config, lanes: std::iter::repeat_with(Lane::default).take(count.max(1)).collect() }
+        Self { config, count: count.max(1), lanes: Vec::new(), first: HashMap::new() }
     }
 
-    /// Writes the point as a line into its device's lane.
-    pub(super) fn push(&mut self, seq: u64, point: &Point, now: Instant) -> Pushed {
-        let index = self.lane_of(point);
+    /// Writes the point as a line into its device's lane. Each bucket has lanes of its own, so that one which takes
+    /// nothing holds none of the others.
+    pub(super) fn push(
+        &mut self,
+        seq: u64,
+        point: &Point,
+        bucket: Option<&Arc<str>>,
+        now: Instant,
+    ) -> Pushed {
+        let index = self.first_of(bucket).saturating_add(self.lane_of(point));
         let Some(lane) = self.lanes.get_mut(index) else { return Pushed::Nothing };
         if !line_protocol::write(point, &mut lane.filling.text) {
             return Pushed::Nothing;
@@ -92,7 +107,7 @@ impl Lanes {
             }
             if let Some((batch, seqs)) = lane.full.pop_front() {
                 lane.under_way = true;
-                loads.push(Load { lane: index, batch, seqs });
+                loads.push(Load { lane: index, bucket: lane.bucket.clone(), batch, seqs });
             }
         }
         loads
@@ -105,14 +120,26 @@ impl Lanes {
         }
     }
 
+    fn first_of(&mut self, bucket: Option<&Arc<str>>) -> usize {
+        let bucket = bucket.cloned();
+        if let Some(first) = self.first.get(&bucket) {
+            return *first;
+        }
+        let first = self.lanes.len();
+        let new = || Lane { bucket: bucket.clone(), ..Lane::default() };
+        self.lanes.extend(std::iter::repeat_with(new).take(self.count));
+        self.first.insert(bucket, first);
+        first
+    }
+
     fn lane_of(&self, point: &Point) -> usize {
-        if self.lanes.len() == 1 {
+        if self.count == 1 {
             return 0;
         }
         let mut hasher = DefaultHasher::new();
         point.measurement.hash(&mut hasher);
         point.tags.hash(&mut hasher);
-        let lanes = u64::try_from(self.lanes.len()).unwrap_or(1);
+        let lanes = u64::try_from(self.count).unwrap_or(1);
         usize::try_from(hasher.finish() % lanes).unwrap_or(0)
     }
 }
@@ -137,7 +164,6 @@ fn fingerprint(point: &Point) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
@@ -161,7 +187,7 @@ mod tests {
         let mut lanes = lanes(1, 2);
         let now = Instant::now();
         for seq in 1..=5 {
-            assert_eq!(lanes.push(seq, &point("a", seq.try_into().unwrap()), now), Pushed::Line);
+            assert_eq!(lanes.push(seq, &point("a", seq.try_into().unwrap()), None, now), Pushed::Line);
         }
         let first = lanes.ready(now);
         assert_eq!(first.len(), 1);
@@ -180,9 +206,27 @@ mod tests {
         let mut lanes = lanes(4, 1);
         let now = Instant::now();
         for seq in 1..=8 {
-            lanes.push(seq, &point("a", seq.try_into().unwrap()), now);
+            lanes.push(seq, &point("a", seq.try_into().unwrap()), None, now);
         }
         assert_eq!(lanes.ready(now).len(), 1);
+    }
+
+    #[test]
+    fn a_bucket_whose_write_is_under_way_holds_no_other() {
+        let mut lanes = lanes(1, 2);
+        let now = Instant::now();
+        let (held, free) = (Arc::from("held"), Arc::from("free"));
+        for seq in 1..=4 {
+            lanes.push(seq, &point("a", 1), Some(&held), now);
+            lanes.push(seq + 10, &point("a", 1), Some(&free), now);
+        }
+        let first: Vec<_> = lanes.ready(now).into_iter().map(|load| (load.bucket, load.seqs)).collect();
+        assert_eq!(first, [(Some(held.clone()), vec![1, 2]), (Some(free.clone()), vec![11, 12])]);
+        lanes.free(1);
+        let second: Vec<_> = lanes.ready(now).into_iter().map(|load| (load.bucket, load.seqs)).collect();
+        assert_eq!(second, [(Some(free), vec![13, 14])]);
+        lanes.free(0);
+        assert_eq!(lanes.ready(now)[0].seqs, [3, 4]);
     }
 
     #[test]
@@ -191,9 +235,9 @@ mod tests {
         let now = Instant::now();
         let mut other = point("a", 1);
         other.fields = vec![("laeq_dba".into(), FieldValue::Float(56.0))];
-        assert_eq!(lanes.push(1, &point("a", 1), now), Pushed::Line);
-        assert_eq!(lanes.push(2, &point("a", 1), now), Pushed::Line, "the same again");
-        assert_eq!(lanes.push(3, &other, now), Pushed::Overwrites);
-        assert_eq!(lanes.push(4, &point("a", 2), now), Pushed::Line);
+        assert_eq!(lanes.push(1, &point("a", 1), None, now), Pushed::Line);
+        assert_eq!(lanes.push(2, &point("a", 1), None, now), Pushed::Line, "the same again");
+        assert_eq!(lanes.push(3, &other, None, now), Pushed::Overwrites);
+        assert_eq!(lanes.push(4, &point("a", 2), None, now), Pushed::Line);
     }
 }

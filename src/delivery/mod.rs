@@ -5,6 +5,7 @@
 //! The position passes a message only when every line of it has its verdict and the quarantine holds, synced,
 //! whatever was refused.
 
+mod buckets;
 mod keeper;
 mod lane;
 mod ledger;
@@ -34,6 +35,7 @@ use crate::transform::{Decision, State, Transform};
 
 pub use keeper::{Keeper, Standings};
 
+use buckets::Buckets;
 use lane::{Lanes, Load, Pushed};
 use ledger::Ledger;
 use snapshots::Snapshots;
@@ -76,6 +78,8 @@ pub struct Delivery {
     quarantine: Quarantine,
     ledger: Ledger,
     lanes: Lanes,
+    /// Nothing where all points go to one bucket.
+    buckets: Option<Buckets>,
     standing: watch::Sender<Standing>,
     part: Part,
     overwritten: Arc<AtomicU64>,
@@ -109,8 +113,10 @@ impl Delivery {
             Ledger::new(&parts.destination, parts.progress.position, parts.progress.outcomes.clone());
         let (standing, watched) =
             watch::channel(Standing { progress: parts.progress, oldest_received: None, snapshot: None });
+        let template = parts.sink.buckets().cloned();
         let delivery = Self {
             destination: parts.destination,
+            buckets: template.map(|template| Buckets::new(template, &parts.transform)),
             takes_unrouted: parts.takes_unrouted,
             transform: parts.transform,
             snapshots: Snapshots::new(Instant::now()),
@@ -155,7 +161,7 @@ impl Delivery {
             for load in self.lanes.ready(Instant::now()) {
                 let (sink, stop) = (Arc::clone(&self.sink), stop.clone());
                 writes.spawn(async move {
-                    let verdicts = sink.deliver(&load.batch, &stop).await.ok()?;
+                    let verdicts = sink.deliver(&load.batch, load.bucket.as_deref(), &stop).await.ok()?;
                     Some((load, verdicts))
                 });
             }
@@ -238,11 +244,19 @@ impl Delivery {
         self.points = points;
     }
 
-    fn enter(&mut self, record: Record, points: &[Point], rest: Option<Rejection>) {
+    fn enter(&mut self, record: Record, points: &[Point], mut rest: Option<Rejection>) {
         let seq = record.seq;
         let (mut lines, now) = (0, Instant::now());
         for point in points {
-            match self.lanes.push(seq, point, now) {
+            let bucket = self.buckets.as_mut().map(|buckets| buckets.of(point, &self.transform)).transpose();
+            let bucket = match bucket {
+                Ok(bucket) => bucket,
+                Err(rejection) => {
+                    rest.get_or_insert(rejection);
+                    continue;
+                }
+            };
+            match self.lanes.push(seq, point, bucket.as_ref(), now) {
                 Pushed::Nothing => continue,
                 Pushed::Line => {}
                 Pushed::Overwrites => {

@@ -3,7 +3,9 @@
 //! Polling belongs to one task and acknowledging to another. The client's request channel has room for every
 //! packet identifier there is, so a PUBACK always finds its place and no task waits for the other.
 
+mod certificate;
 mod event;
+mod expiry;
 pub mod probe;
 pub mod publish;
 mod transport;
@@ -17,7 +19,9 @@ use rumqttc::{self as three, v5};
 use crate::journal::Durable;
 use crate::secret::Secret;
 
+pub use certificate::{Expiry, Seen, Whose};
 pub use event::{Event, Publish};
+pub use expiry::{Expiries, Watch};
 pub use transport::{Tls, TlsError, Transport};
 
 /// Room for requests inside the client: a PUBACK for each packet identifier, and a subscription.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rumqttc::v5::mqttbytes::v5 as five;
 use rumqttc::{self as three, v5};
 
+use super::transport::{self, TlsError};
 use super::{Options, Version};
 
 /// Mosquitto keeps its version there, as a retained message.
@@ -64,9 +65,13 @@ pub async fn probe(options: &Options, within: Duration) -> Result<Told, String> 
 }
 
 async fn ask(options: &Options, told: &mut Told, subscribed: &mut bool) -> Result<(), String> {
-    let mut client = Client::new(options);
+    let mut client = Client::new(options).map_err(|error| error.to_string())?;
     loop {
-        match client.poll().await? {
+        let heard = client
+            .poll()
+            .await
+            .map_err(|error| transport::explain(&error, &options.host, &options.client_id))?;
+        match heard {
             Heard::Connected(limits) => {
                 told.limits = limits;
                 if options.filters.is_empty() {
@@ -97,11 +102,14 @@ async fn ask(options: &Options, told: &mut Told, subscribed: &mut bool) -> Resul
 }
 
 impl Client {
-    fn new(options: &Options) -> Self {
+    fn new(options: &Options) -> Result<Self, TlsError> {
+        let transport = options.transport.load()?;
+        let host = options.transport.address(&options.host, options.port);
         let id = format!("{}-check-{}", options.client_id, std::process::id());
-        match options.version {
+        Ok(match options.version {
             Version::V5 => {
-                let mut mqtt = v5::MqttOptions::new(id, &options.host, options.port);
+                let mut mqtt = v5::MqttOptions::new(id, host, options.port);
+                mqtt.set_transport(transport);
                 mqtt.set_keep_alive(options.keep_alive).set_clean_start(true);
                 mqtt.set_max_packet_size(Some(options.max_packet));
                 if let Some((user, password)) = &options.login {
@@ -111,7 +119,8 @@ impl Client {
                 Self::V5(client, Box::new(events))
             }
             Version::V3 => {
-                let mut mqtt = three::MqttOptions::new(id, &options.host, options.port);
+                let mut mqtt = three::MqttOptions::new(id, host, options.port);
+                mqtt.set_transport(transport);
                 mqtt.set_keep_alive(options.keep_alive).set_clean_session(true);
                 let max = usize::try_from(options.max_packet).unwrap_or(usize::MAX);
                 mqtt.set_max_packet_size(max, max);
@@ -121,7 +130,7 @@ impl Client {
                 let (client, events) = three::AsyncClient::new(mqtt, 16);
                 Self::V3(client, Box::new(events))
             }
-        }
+        })
     }
 
     async fn poll(&mut self) -> Result<Heard, String> {

@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use rumqttc::{TlsConfiguration, Transport as Client};
+
+use super::certificate::{Seen, Witness};
 
 /// How the bytes travel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,6 +28,8 @@ pub struct Tls {
     pub ca_file: Option<PathBuf>,
     /// Our own certificate and its key, for brokers that ask for one.
     pub client: Option<(PathBuf, PathBuf)>,
+    /// Until when the certificate is valid that the broker showed last.
+    pub seen: Seen,
 }
 
 /// Why the certificates cannot be used.
@@ -70,9 +75,14 @@ impl Transport {
 impl Tls {
     fn load(&self) -> Result<Arc<ClientConfig>, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let roots = Arc::new(self.roots()?);
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+        let verifier = verifier.map_err(|error| rustls::Error::General(error.to_string()))?;
+        let witness = Witness { verifier, seen: self.seen.clone() };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(self.roots()?);
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(witness));
         let config = match &self.client {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => {
@@ -109,7 +119,7 @@ impl Tls {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let failed = |error: rustls::pki_types::pem::Error| TlsError::File {
         path: path.to_owned(),
         why: error.to_string(),

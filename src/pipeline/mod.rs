@@ -27,6 +27,7 @@ use crate::journal::cursor::{self, Cursor, CursorError, Progress};
 use crate::journal::disk::{Disk, RealDisk};
 use crate::journal::lock::{DataDir, LockError};
 use crate::journal::{self, Journal, JournalError};
+use crate::mqtt;
 use crate::outcome::Outcomes;
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::sink::{Sink, SinkError};
@@ -175,11 +176,19 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     let standings = Standings::new(journal.clone(), watched, cursor.retired.clone());
 
     let mut intake = Stage::new();
-    let (mut known_floors, mut counts) = (Vec::new(), Vec::new());
+    let (mut known_floors, mut counts, mut certificates) = (Vec::new(), Vec::new(), Vec::new());
     let roster = Roster::open(&dir, Arc::clone(&disk)).map_err(PipelineError::Sources)?;
     for mqtt in config.mqtt.clone() {
-        let (filters, part) = (config.transform.filters(), board.part(mqtt.part()));
-        let line = roster.line(&mqtt.part());
+        let name = mqtt.part();
+        if mqtt.member == 0 {
+            let part = || board.part(name.replacen("mqtt", "certificates", 1));
+            if let Some((watch, expiries)) = mqtt::Watch::new(&mqtt.options, clock.clone(), part) {
+                certificates.push(expiries);
+                intake.spawn("watch over certificates", watch.run(intake.stop.clone()));
+            }
+        }
+        let (filters, part) = (config.transform.filters(), board.part(name.clone()));
+        let line = roster.line(&name);
         let source = Source::new(mqtt, line, filters, journal.clone(), cursor.known_floor, part).await?;
         known_floors.push(source.known_floor());
         counts.push(source.counts());
@@ -204,6 +213,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         sinks,
         overwritten,
         counts,
+        certificates,
         clock,
     };
     let view = http::View::new(board.clone(), move || numbers.snapshot());

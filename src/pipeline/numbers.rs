@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::delivery::Standings;
 use crate::http;
 use crate::journal::Journal;
+use crate::mqtt;
 use crate::quarantine::Quarantine;
 use crate::sink::Sink;
 use crate::source::Counts;
@@ -20,6 +21,7 @@ pub(super) struct Numbers {
     pub(super) sinks: BTreeMap<String, Arc<Sink>>,
     pub(super) overwritten: Arc<AtomicU64>,
     pub(super) counts: Vec<Arc<Counts>>,
+    pub(super) certificates: Vec<mqtt::Expiries>,
     pub(super) clock: Clock,
 }
 
@@ -75,6 +77,12 @@ impl Numbers {
                     sum(|counts| &counts.no_room),
                 ),
             ]);
+        }
+        for (broker, certificate, left) in self.certificates.iter().flat_map(mqtt::Expiries::left) {
+            let help = "How long the certificate is still valid; below zero when it has expired";
+            #[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]
+            let number = http::Number::gauge("certificate_expiry_seconds", help, left as f64);
+            numbers.push(number.label("broker", &*broker).label("certificate", certificate));
         }
         for (name, sink) in &self.sinks {
             for (what, help, value) in sink.numbers() {

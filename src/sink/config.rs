@@ -1,8 +1,11 @@
 //! Settings of destinations: `[[destinations]]`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
+
+use super::template::Template;
 
 use crate::secret::Secret;
 use crate::settings::{Section, Span};
@@ -19,7 +22,7 @@ pub struct Destination {
 /// Where it stores.
 #[derive(Debug, Clone)]
 pub enum Kind {
-    Influx(Influx),
+    Influx(Box<Influx>),
     /// SQLite in the data directory; older points than the retention go.
     Embedded {
         retention: Option<Duration>,
@@ -32,6 +35,8 @@ pub struct Influx {
     pub url: Url,
     pub place: Place,
     pub login: Login,
+    /// Where token or password came from; read again when the database refuses it.
+    pub secret_file: Option<PathBuf>,
     pub gzip: bool,
     pub timeout: Duration,
 }
@@ -39,8 +44,38 @@ pub struct Influx {
 /// What the versions call the place that points go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    V1 { database: String, retention_policy: Option<String> },
-    V2 { org: String, bucket: String },
+    V1 {
+        database: Template,
+        retention_policy: Option<String>,
+    },
+    V2 {
+        org: String,
+        bucket: Template,
+    },
+    /// Over the endpoint that 3 keeps for clients of 2; what those call a bucket is a database there.
+    V3 {
+        org: Option<String>,
+        bucket: Template,
+    },
+}
+
+impl Place {
+    /// The name of bucket or database.
+    pub const fn template(&self) -> &Template {
+        match self {
+            Self::V1 { database: template, .. }
+            | Self::V2 { bucket: template, .. }
+            | Self::V3 { bucket: template, .. } => template,
+        }
+    }
+
+    /// What the version calls it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::V1 { .. } => "database",
+            Self::V2 { .. } | Self::V3 { .. } => "bucket",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -51,27 +86,25 @@ pub enum Login {
 }
 
 impl Influx {
-    /// The write endpoint; a path in the configured URL is kept in front of it.
-    pub fn write_url(&self) -> Url {
+    /// The write endpoint for a bucket or database; a path in the configured URL is kept in front of it.
+    pub fn write_url(&self, name: &str) -> Url {
         let mut url = self.url.clone();
         let prefix = url.path().trim_end_matches('/').to_owned();
-        match &self.place {
-            Place::V1 { database, retention_policy } => {
-                url.set_path(&format!("{prefix}/write"));
-                let mut query = url.query_pairs_mut();
-                query.append_pair("db", database).append_pair("precision", "ns");
-                if let Some(policy) = retention_policy {
-                    query.append_pair("rp", policy);
-                }
-            }
-            Place::V2 { org, bucket } => {
-                url.set_path(&format!("{prefix}/api/v2/write"));
-                url.query_pairs_mut()
-                    .append_pair("org", org)
-                    .append_pair("bucket", bucket)
-                    .append_pair("precision", "ns");
-            }
+        let (path, first, org) = match &self.place {
+            Place::V1 { .. } => ("write", "db", None),
+            Place::V2 { org, .. } => ("api/v2/write", "bucket", Some(org)),
+            Place::V3 { org, .. } => ("api/v2/write", "bucket", org.as_ref()),
+        };
+        url.set_path(&format!("{prefix}/{path}"));
+        let mut query = url.query_pairs_mut();
+        if let Some(org) = org {
+            query.append_pair("org", org);
         }
+        query.append_pair(first, name).append_pair("precision", "ns");
+        if let Place::V1 { retention_policy: Some(policy), .. } = &self.place {
+            query.append_pair("rp", policy);
+        }
+        drop(query);
         url
     }
 }
@@ -106,7 +139,7 @@ impl Destination {
             section.problem("lanes", "must be from 1 to 64");
         }
         let kind = match section.get("kind", "influxdb".to_owned()).as_str() {
-            "influxdb" => Kind::Influx(Self::read_influx(section)?),
+            "influxdb" => Kind::Influx(Box::new(Self::read_influx(section)?)),
             "embedded" => {
                 Kind::Embedded { retention: section.optional::<Span>("retention").map(|span| span.0) }
             }
@@ -128,38 +161,59 @@ impl Destination {
         if url.as_ref().is_some_and(|url| !url.username().is_empty() || url.password().is_some()) {
             section.problem("url", "must hold no user or password; use user and password_file");
         }
+        let (login, secret_file) = Self::read_login(section);
+        let place = Self::read_place(section);
+        let gzip = section.get("gzip", true);
+        let timeout = section.get("timeout", Span(Duration::from_secs(30))).0;
+        Some(Influx { url: url?, place: place?, login, secret_file, gzip, timeout })
+    }
+
+    fn read_login(section: &mut Section) -> (Login, Option<PathBuf>) {
         let token = section.optional::<String>("token").map(Secret::new);
         let user = section.optional::<String>("user");
         let password = section.optional::<String>("password").map(Secret::new);
-        let login = match (token, user) {
+        let token_file = section.optional::<PathBuf>("token_file");
+        let password_file = section.optional::<PathBuf>("password_file");
+        match (token, user) {
             (Some(_), Some(_)) => {
                 section.problem("user", "and token exclude each other");
-                Login::None
+                (Login::None, None)
             }
-            (Some(token), None) => Login::Token(token),
+            (Some(token), None) => (Login::Token(token), token_file),
             (None, Some(user)) => {
-                Login::Password { user, password: password.unwrap_or_else(|| Secret::new("")) }
+                let password = password.unwrap_or_else(|| Secret::new(""));
+                (Login::Password { user, password }, password_file)
             }
-            (None, None) => Login::None,
-        };
-        let place = match section.get("version", "2".to_owned()).as_str() {
-            "1" => section.required("database").map(|database| Place::V1 {
-                database,
-                retention_policy: section.optional("retention_policy"),
-            }),
+            (None, None) => (Login::None, None),
+        }
+    }
+
+    fn read_place(section: &mut Section) -> Option<Place> {
+        match section.get("version", "2".to_owned()).as_str() {
+            "1" => {
+                let database = template(section, "database");
+                let retention_policy = section.optional("retention_policy");
+                database.map(|database| Place::V1 { database, retention_policy })
+            }
             "2" => {
-                let (org, bucket) = (section.required("org"), section.required("bucket"));
+                let (org, bucket) = (section.required("org"), template(section, "bucket"));
                 org.zip(bucket).map(|(org, bucket)| Place::V2 { org, bucket })
             }
+            "3" => {
+                let (org, bucket) = (section.optional("org"), template(section, "bucket"));
+                bucket.map(|bucket| Place::V3 { org, bucket })
+            }
             _ => {
-                section.problem("version", "must be \"1\" or \"2\"");
+                section.problem("version", "must be \"1\", \"2\" or \"3\"");
                 None
             }
-        };
-        let gzip = section.get("gzip", true);
-        let timeout = section.get("timeout", Span(Duration::from_secs(30))).0;
-        Some(Influx { url: url?, place: place?, login, gzip, timeout })
+        }
     }
+}
+
+fn template(section: &mut Section, key: &str) -> Option<Template> {
+    let text = section.required::<String>(key)?;
+    Template::parse(&text).map_err(|wrong| section.problem(key, wrong)).ok()
 }
 
 #[cfg(test)]
@@ -168,12 +222,20 @@ mod tests {
 
     #[test]
     fn a_path_prefix_is_kept_and_names_are_escaped() {
-        let place = Place::V2 { org: "kota pasuruan".to_owned(), bucket: "a&b".to_owned() };
-        let url = Url::parse("http://proxy:8086/influx/").unwrap();
-        let influx = Influx { url, place, login: Login::None, gzip: true, timeout: Duration::from_secs(1) };
-        assert_eq!(
-            influx.write_url().as_str(),
-            "http://proxy:8086/influx/api/v2/write?org=kota+pasuruan&bucket=a%26b&precision=ns"
-        );
+        let url = |place| {
+            let url = Url::parse("http://proxy:8086/influx/").unwrap();
+            let (login, timeout) = (Login::None, Duration::from_secs(1));
+            let influx = Influx { url, place, login, secret_file: None, gzip: true, timeout };
+            influx.write_url("a&b/é").to_string()
+        };
+        let template = Template::fixed("t");
+        let place = Place::V2 { org: "kota pasuruan".to_owned(), bucket: template.clone() };
+        let path = "http://proxy:8086/influx/api/v2/write";
+        let rest = "bucket=a%26b%2F%C3%A9&precision=ns";
+        assert_eq!(url(place), format!("{path}?org=kota+pasuruan&{rest}"));
+        assert_eq!(url(Place::V3 { org: None, bucket: template.clone() }), format!("{path}?{rest}"));
+        let place = Place::V1 { database: template, retention_policy: Some("a year".to_owned()) };
+        let expected = "http://proxy:8086/influx/write?db=a%26b%2F%C3%A9&precision=ns&rp=a+year";
+        assert_eq!(url(place), expected);
     }
 }

@@ -3,6 +3,7 @@
 mod config;
 pub mod embedded;
 pub mod influxdb;
+mod template;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -16,6 +17,7 @@ use crate::outcome::Rejection;
 use crate::status::Part;
 
 pub use config::{Destination, Influx, Kind, Login, Place};
+pub use template::{NoName, Template};
 
 /// What a database said of one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,14 +89,24 @@ impl Sink {
         }
     }
 
-    /// Returns when every line has its verdict; tries for as long as it takes, or until stopped.
+    /// How the bucket follows from a point's tags; nothing where all points go to one place.
+    pub fn buckets(&self) -> Option<&Template> {
+        match self {
+            Self::Influx(writer) => Some(writer.template()).filter(|template| !template.is_fixed()),
+            Self::Embedded(_) => None,
+        }
+    }
+
+    /// Returns when every line has its verdict; tries for as long as it takes, or until stopped. `bucket` is the
+    /// name where it follows from tags.
     pub async fn deliver(
         &self,
         batch: &Batch,
+        bucket: Option<&str>,
         stop: &CancellationToken,
     ) -> Result<Vec<LineVerdict>, Stopped> {
         match self {
-            Self::Influx(writer) => writer.deliver(batch, stop).await,
+            Self::Influx(writer) => writer.deliver(batch, bucket, stop).await,
             Self::Embedded(store) => store.deliver(batch, stop).await,
         }
     }

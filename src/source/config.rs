@@ -175,7 +175,7 @@ fn tls(section: &mut Section, transport: &mut Transport) {
         }
     };
     if let Some(tls) = &mut transport.tls {
-        *tls = Tls { ca_file, client };
+        (tls.ca_file, tls.client) = (ca_file, client);
         if let Err(error) = transport.check() {
             section.problem("ca_file", error.to_string());
         }

@@ -108,6 +108,11 @@ impl AsSent {
         })
     }
 
+    /// A tag that is the same for all topics.
+    pub(super) fn constant_tag(&self, key: &str) -> Option<Arc<str>> {
+        self.tags.get(key)?.constant().map(Arc::from)
+    }
+
     fn typed(&self, reading: &Reading<'_>) -> Result<Option<FieldValue>, Rejection> {
         let kind = self.types.get(&*reading.name);
         Ok(match (&reading.value, kind) {

@@ -14,6 +14,7 @@ mod state;
 mod tests;
 mod when;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -31,7 +32,7 @@ use crate::decode::{Decoded, Hints};
 use crate::message::{EMBEDDED_SOURCE, Record};
 use crate::outcome::{Reason, Rejection};
 use crate::point::Point;
-use crate::registry::Registry;
+use crate::registry::{Place, Registry};
 use crate::topic;
 
 /// The profile of devices that neither registry nor route gives one.
@@ -102,6 +103,24 @@ impl Transform {
     /// The MQTT filters to subscribe to: they bring what the routes want, and no message twice.
     pub fn filters(&self) -> Vec<String> {
         topic::cover(self.config.routes.iter().map(|route| route.topic.filter()))
+    }
+
+    /// Every place that registry and routes name, whatever topics may say.
+    pub fn places(&self) -> BTreeSet<Place> {
+        let mut places = self.registry.places();
+        let of_routes = self.config.routes.iter().filter_map(|route| {
+            let (city, district) = match &route.names {
+                Names::Catalogue(names) => (names.city.clone(), names.district.clone()),
+                Names::AsSent(names) => (names.constant_tag("city"), names.constant_tag("district")),
+            };
+            let named = city.is_some() || district.is_some();
+            named.then(|| Place {
+                city: city.unwrap_or_else(|| "".into()),
+                district: district.unwrap_or_else(|| "".into()),
+            })
+        });
+        places.extend(of_routes);
+        places
     }
 
     /// Judges one message and appends its points. Nothing is appended unless the decision is `Points`.

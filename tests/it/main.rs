@@ -11,6 +11,7 @@
 mod as_sent;
 mod control;
 mod demo;
+mod expiry;
 mod faults;
 mod flags;
 mod house;
@@ -23,3 +24,5 @@ mod smoke;
 mod sources;
 mod support;
 mod transport;
+mod versions;
+mod ways_out;

@@ -11,7 +11,7 @@ use crate::cli::Failure;
 use crate::config::Config;
 use crate::pipeline::Running;
 use crate::secret::Secret;
-use crate::sink::{Destination, Influx, Kind, Login, Place};
+use crate::sink::{Destination, Influx, Kind, Login, Place, Template};
 use crate::{embedded, logging, mqtt, source};
 
 #[derive(Debug, clap::Args)]
@@ -98,7 +98,7 @@ impl Options {
         }
         let kind = match &self.influx {
             None => Kind::Embedded { retention: None },
-            Some(url) => Kind::Influx(influx(url)?),
+            Some(url) => Kind::Influx(Box::new(influx(url)?)),
         };
         config.destinations = vec![Destination { name: "default".to_owned(), kind, lanes: 2 }];
         Ok(config)
@@ -151,8 +151,10 @@ fn influx(url: &Url) -> Result<Influx, Failure> {
     let query =
         |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
     let place = match (query("db"), query("org"), query("bucket")) {
-        (Some(database), None, None) => Place::V1 { database, retention_policy: None },
-        (None, Some(org), Some(bucket)) => Place::V2 { org, bucket },
+        (Some(database), None, None) => {
+            Place::V1 { database: Template::fixed(database), retention_policy: None }
+        }
+        (None, Some(org), Some(bucket)) => Place::V2 { org, bucket: Template::fixed(bucket) },
         _ => {
             return Err(Failure::Failed(anyhow!(
                 "--influx: give ?db=NAME for 1.x or ?org=ORG&bucket=BUCKET for 2.x"
@@ -162,5 +164,5 @@ fn influx(url: &Url) -> Result<Influx, Failure> {
     let mut url = url.clone();
     url.set_query(None);
     let login = std::env::var("INFLUX_TOKEN").map_or(Login::None, |token| Login::Token(Secret::new(token)));
-    Ok(Influx { url, place, login, gzip: true, timeout: Duration::from_secs(30) })
+    Ok(Influx { url, place, login, secret_file: None, gzip: true, timeout: Duration::from_secs(30) })
 }

@@ -1,25 +1,27 @@
-//! The client: one request to the write endpoint of InfluxDB 1.x or 2.x, and its bounded answer.
+//! The client: one request to the write endpoint of InfluxDB 1.x, 2.x or 3, and its bounded answer.
 
+use std::path::PathBuf;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use std::io::Write as _;
-use url::Url;
 
 use super::super::config::{Influx, Login};
+use crate::secret::Secret;
 
-/// No more of an answer is read.
-pub(super) const MAX_ANSWER: usize = 64 * 1024;
+/// No more of an answer is read. InfluxDB 3 repeats every line that it refuses.
+pub(super) const MAX_ANSWER: usize = 4 * 1024 * 1024;
 
 /// A database to write to.
 #[derive(Debug)]
 pub(super) struct Client {
     http: reqwest::Client,
-    url: Url,
-    login: Login,
-    gzip: bool,
+    influx: Influx,
+    /// What is sent now; `influx` holds what it was at the start.
+    login: RwLock<Login>,
 }
 
 /// What came back.
@@ -33,14 +35,35 @@ pub(super) struct Answer {
 impl Client {
     pub(super) fn new(config: &Influx) -> Result<Self, reqwest::Error> {
         let http = builder(config.timeout).build()?;
-        Ok(Self { http, url: config.write_url(), login: config.login.clone(), gzip: config.gzip })
+        Ok(Self { http, login: RwLock::new(config.login.clone()), influx: config.clone() })
     }
 
-    /// Sends lines once. An error is a connection that failed or took too long.
-    pub(super) async fn write(&self, lines: &[u8]) -> Result<Answer, String> {
-        let mut request = self.http.post(self.url.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8");
-        request = with_login(request, &self.login);
-        let body = if self.gzip {
+    /// The file that token or password came from.
+    pub(super) const fn secret_file(&self) -> Option<&PathBuf> {
+        self.influx.secret_file.as_ref()
+    }
+
+    /// Reads token or password again, which may have been changed. True where it is another one now.
+    pub(super) async fn renew_login(&self) -> Result<bool, String> {
+        let Some(file) = self.influx.secret_file.clone() else { return Ok(false) };
+        let read = tokio::task::spawn_blocking(move || Secret::read(&file)).await;
+        let secret = read.map_err(|error| error.to_string()).and_then(|read| read)?;
+        let mut login = self.login.write().unwrap_or_else(PoisonError::into_inner);
+        let held = match &mut *login {
+            Login::None => return Ok(false),
+            Login::Token(held) | Login::Password { password: held, .. } => held,
+        };
+        let changed = *held != secret;
+        *held = secret;
+        Ok(changed)
+    }
+
+    /// Sends lines to a bucket once. An error is a connection that failed or took too long.
+    pub(super) async fn write(&self, bucket: &str, lines: &[u8]) -> Result<Answer, String> {
+        let request = self.http.post(self.influx.write_url(bucket));
+        let mut request = request.header(CONTENT_TYPE, "text/plain; charset=utf-8");
+        request = with_login(request, &self.login.read().unwrap_or_else(PoisonError::into_inner));
+        let body = if self.influx.gzip {
             request = request.header(CONTENT_ENCODING, "gzip");
             let mut gzip = GzEncoder::new(Vec::with_capacity(lines.len() / 4), Compression::fast());
             gzip.write_all(lines).and_then(|()| gzip.finish()).map_err(|error| error.to_string())?

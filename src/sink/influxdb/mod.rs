@@ -2,28 +2,31 @@
 //!
 //! A batch of `n` lines with `k` bad ones needs one request where all are good; one more for each answer that names
 //! its bad lines; else at most `1 + 2·k·(log2(n/k) + 2)` by halving. An answer that says all were dropped is
-//! believed. Sending a line again is harmless: it overwrites itself.
+//! believed. Lines that were not named are sent again even where the database says that it took them, because a
+//! list can be cut; sending a line again is harmless: it overwrites itself.
 
+mod answer;
 mod client;
 pub mod control;
+mod standing;
 mod verdict;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Influx;
-use super::{LineVerdict, Stopped};
+use super::{LineVerdict, Stopped, Template};
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::outcome::{Reason, Rejection};
 use crate::status::Part;
 use client::Client;
-use verdict::Verdict;
+use standing::Standings;
+use verdict::{Refusal, Verdict};
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -36,11 +39,8 @@ const NAMED_ROUNDS: u32 = 3;
 #[derive(Debug)]
 pub struct Writer {
     client: Client,
-    place: String,
-    part: Part,
-    /// A line the database took: if even that is refused, it is not about our lines.
-    good_line: Mutex<Option<Vec<u8>>>,
-    troubled: Mutex<Option<String>>,
+    template: Template,
+    standings: Standings,
     pub requests: AtomicU64,
     pub retries: AtomicU64,
     pub write_nanos: AtomicU64,
@@ -49,7 +49,7 @@ pub struct Writer {
 /// How one piece of a batch ended.
 enum Piece {
     Stored,
-    Refused { why: String, whole: String },
+    Refused(Refusal),
     TooLarge,
 }
 
@@ -57,30 +57,36 @@ impl Writer {
     pub fn new(config: &Influx, part: Part) -> Result<Self, reqwest::Error> {
         let place = config.url.host_str().unwrap_or("?").to_owned();
         let place = format!("{place}:{}", config.url.port_or_known_default().unwrap_or(0));
-        part.ok();
+        let template = config.place.template().clone();
         Ok(Self {
             client: Client::new(config)?,
-            place,
-            part,
-            good_line: Mutex::default(),
-            troubled: Mutex::default(),
+            standings: Standings::new(place, !template.is_fixed(), part),
+            template,
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             write_nanos: AtomicU64::new(0),
         })
     }
 
-    /// Returns when every line has its verdict, or when stopped.
+    /// The name of the bucket or database, or how it follows from a point's tags.
+    pub const fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// Returns when every line has its verdict, or when stopped. `bucket` is where the lines go, unless the name is
+    /// fixed.
     pub async fn deliver(
         &self,
         batch: &Batch,
+        bucket: Option<&str>,
         stop: &CancellationToken,
     ) -> Result<Vec<LineVerdict>, Stopped> {
+        let bucket = bucket.unwrap_or_else(|| self.template.as_str());
         let mut verdicts = vec![None; batch.len()];
         let mut pieces = vec![(Vec::from_iter(0..batch.len()), 0)];
         while let Some((lines, rounds)) = pieces.pop() {
-            match self.settle(batch, &lines, stop).await? {
-                Piece::Stored => self.keep_good_line(batch, &lines, &mut verdicts),
+            match self.settle(bucket, batch, &lines, stop).await? {
+                Piece::Stored => self.keep_good_line(bucket, batch, &lines, &mut verdicts),
                 Piece::TooLarge => match lines.as_slice() {
                     [line] => {
                         let size = batch.line(*line).len();
@@ -89,34 +95,37 @@ impl Writer {
                     }
                     _ => halve(lines, &mut pieces),
                 },
-                Piece::Refused { why, whole } => {
+                Piece::Refused(refusal) => {
                     if let [line] = lines.as_slice() {
                         let nothing_accepted = !verdicts.contains(&Some(LineVerdict::Stored));
-                        if nothing_accepted && !self.takes_good_line(stop).await? {
+                        if nothing_accepted && !self.takes_good_line(bucket, stop).await? {
                             // Not about the line: the whole batch is tried again.
                             verdicts.fill(None);
                             pieces = vec![(Vec::from_iter(0..batch.len()), 0)];
                             continue;
                         }
-                        refuse(&mut verdicts, *line, Reason::RefusedByDatabase, why);
-                    } else if dropped(&whole).is_some_and(|dropped| dropped >= lines.len()) {
+                        refuse(&mut verdicts, *line, Reason::RefusedByDatabase, refusal.why);
+                        continue;
+                    }
+                    if dropped(&refusal.whole).is_some_and(|dropped| dropped >= lines.len()) {
                         for line in lines {
-                            refuse(&mut verdicts, line, Reason::RefusedByDatabase, why.clone());
+                            refuse(&mut verdicts, line, Reason::RefusedByDatabase, refusal.why.clone());
                         }
-                    } else {
-                        let named =
-                            if rounds < NAMED_ROUNDS { named(batch, &lines, &whole) } else { HashSet::new() };
-                        if named.is_empty() {
-                            halve(lines, &mut pieces);
-                            continue;
-                        }
-                        for line in &named {
-                            refuse(&mut verdicts, *line, Reason::RefusedByDatabase, why.clone());
-                        }
-                        let rest: Vec<_> = lines.into_iter().filter(|line| !named.contains(line)).collect();
-                        if !rest.is_empty() {
-                            pieces.push((rest, rounds + 1));
-                        }
+                        continue;
+                    }
+                    let named = named(batch, &lines, &refusal, rounds);
+                    let rest: Vec<_> =
+                        lines.iter().copied().filter(|line| !named.contains_key(line)).collect();
+                    // Few names in a long answer: halving is quicker than to go on from name to name.
+                    let slow = rounds >= NAMED_ROUNDS && named.len().saturating_mul(4) < lines.len();
+                    for (line, why) in named {
+                        refuse(&mut verdicts, line, Reason::RefusedByDatabase, why);
+                    }
+                    match rest.len() {
+                        0 => {}
+                        1 => pieces.push((rest, rounds)),
+                        left if slow || left == lines.len() => halve(rest, &mut pieces),
+                        _ => pieces.push((rest, rounds.saturating_add(1))),
                     }
                 }
             }
@@ -127,6 +136,7 @@ impl Writer {
     /// Sends some lines until the database says something about them.
     async fn settle(
         &self,
+        bucket: &str,
         batch: &Batch,
         lines: &[usize],
         stop: &CancellationToken,
@@ -136,18 +146,19 @@ impl Writer {
         } else {
             lines.iter().flat_map(|line| batch.lines(*line, line + 1)).copied().collect()
         };
-        self.ask(&text, stop).await
+        self.ask(bucket, &text, stop).await
     }
 
-    async fn ask(&self, text: &[u8], stop: &CancellationToken) -> Result<Piece, Stopped> {
+    async fn ask(&self, bucket: &str, text: &[u8], stop: &CancellationToken) -> Result<Piece, Stopped> {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             let started = Instant::now();
             self.requests.fetch_add(1, Ordering::Relaxed);
             let answer = tokio::select! {
                 () = stop.cancelled() => return Err(Stopped),
-                answer = self.client.write(text) => answer,
+                answer = self.client.write(bucket, text) => answer,
             };
+            let login_refused = answer.as_ref().is_ok_and(|answer| answer.status == 401);
             let verdict = match answer {
                 Ok(answer) => {
                     let after = answer.retry_after.as_deref();
@@ -159,12 +170,12 @@ impl Writer {
                 Verdict::Stored => {
                     let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
                     self.write_nanos.fetch_add(nanos, Ordering::Relaxed);
-                    self.recovered();
+                    self.standings.recovered(bucket);
                     return Ok(Piece::Stored);
                 }
-                Verdict::Refused { why, whole } => {
-                    self.recovered();
-                    return Ok(Piece::Refused { why, whole });
+                Verdict::Refused(refusal) => {
+                    self.standings.recovered(bucket);
+                    return Ok(Piece::Refused(refusal));
                 }
                 Verdict::TooLarge => return Ok(Piece::TooLarge),
                 Verdict::Wait { after, why } => {
@@ -175,7 +186,21 @@ impl Writer {
                 Verdict::Hold { why, what_to_do } => (backoff.next_wait(), why, what_to_do),
             };
             self.retries.fetch_add(1, Ordering::Relaxed);
-            self.trouble(&why, what_to_do);
+            let mut why = why;
+            if login_refused {
+                match self.client.renew_login().await {
+                    Ok(true) => {
+                        tracing::info!(bucket, "the login was refused; its file holds another one now");
+                        continue;
+                    }
+                    Ok(false) => {}
+                    Err(error) => {
+                        let file = self.client.secret_file().map(|file| file.display().to_string());
+                        why = format!("{why}; {}: {error}", file.unwrap_or_default());
+                    }
+                }
+            }
+            self.standings.trouble(bucket, &why, what_to_do);
             tokio::select! {
                 () = stop.cancelled() => return Err(Stopped),
                 () = tokio::time::sleep(wait) => {}
@@ -183,20 +208,20 @@ impl Writer {
         }
     }
 
-    /// Whether the database still takes a line that it took before; true where there is none to try.
-    async fn takes_good_line(&self, stop: &CancellationToken) -> Result<bool, Stopped> {
-        let line = self.good_line.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(line) = line else { return Ok(true) };
-        match self.ask(&line, stop).await? {
+    /// Whether the bucket still takes a line that it took before; true where there is none to try.
+    async fn takes_good_line(&self, bucket: &str, stop: &CancellationToken) -> Result<bool, Stopped> {
+        let Some(line) = self.standings.good_line(bucket) else { return Ok(true) };
+        match self.ask(bucket, &line, stop).await? {
             Piece::Stored => return Ok(true),
             // The line itself may have become bad: too old for the retention, or of a field that was made anew.
-            Piece::Refused { whole, .. } if aged(&whole) => {
-                *self.good_line.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            Piece::Refused(refusal) if aged(&refusal.whole) || aged(&refusal.why) => {
+                self.standings.keep_good_line(bucket, None);
                 return Ok(true);
             }
-            Piece::Refused { .. } | Piece::TooLarge => {}
+            Piece::Refused(_) | Piece::TooLarge => {}
         }
-        self.trouble(
+        self.standings.trouble(
+            bucket,
             "a line that it took before is refused now",
             "something between here and the database changes or refuses requests: check proxy and configuration",
         );
@@ -206,7 +231,13 @@ impl Writer {
         }
     }
 
-    fn keep_good_line(&self, batch: &Batch, lines: &[usize], verdicts: &mut [Option<LineVerdict>]) {
+    fn keep_good_line(
+        &self,
+        bucket: &str,
+        batch: &Batch,
+        lines: &[usize],
+        verdicts: &mut [Option<LineVerdict>],
+    ) {
         for line in lines {
             if let Some(verdict) = verdicts.get_mut(*line) {
                 *verdict = Some(LineVerdict::Stored);
@@ -214,26 +245,8 @@ impl Writer {
         }
         // The last one: of several of one identity it is the one whose values stand.
         if let Some(last) = lines.last() {
-            let line = batch.lines(*last, last + 1).to_vec();
-            *self.good_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
-        }
-    }
-
-    /// Told once for each kind of trouble, not for each try.
-    fn trouble(&self, why: &str, what_to_do: &str) {
-        let place = &self.place;
-        self.part.degraded(format!("{place}: {why}"), what_to_do);
-        let mut troubled = self.troubled.lock().unwrap_or_else(PoisonError::into_inner);
-        if troubled.as_deref() != Some(why) {
-            tracing::warn!(database = place, why, "the database does not take points; they are kept");
-            *troubled = Some(why.to_owned());
-        }
-    }
-
-    fn recovered(&self) {
-        self.part.ok();
-        if self.troubled.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
-            tracing::info!(database = self.place, "the database takes points again");
+            let line = batch.lines(*last, last.saturating_add(1)).to_vec();
+            self.standings.keep_good_line(bucket, Some(line));
         }
     }
 }
@@ -260,22 +273,35 @@ fn dropped(why: &str) -> Option<usize> {
 /// Whether a refusal can be of a line that was once taken.
 fn aged(why: &str) -> bool {
     let why = why.to_ascii_lowercase();
-    ["retention", "time outside", "type conflict"].iter().any(|mark| why.contains(mark))
+    ["retention", "time outside", "type conflict", "invalid column type", "explicit schemas"]
+        .iter()
+        .any(|mark| why.contains(mark))
 }
 
-/// The lines that an answer names: `unable to parse '<line>': why`, once or several times.
-fn named(batch: &Batch, lines: &[usize], why: &str) -> HashSet<usize> {
+/// The lines that an answer names, each with its reason: by number, or as `unable to parse '<line>': why` once or
+/// several times.
+fn named(batch: &Batch, lines: &[usize], refusal: &Refusal, rounds: u32) -> HashMap<usize, String> {
+    let by_number = refusal.lines.iter().filter_map(|named| {
+        let why = if named.why.is_empty() { &refusal.why } else { &named.why };
+        Some((*lines.get(named.place)?, why.clone()))
+    });
+    let by_number: HashMap<_, _> = by_number.collect();
+    if !by_number.is_empty() || rounds >= NAMED_ROUNDS {
+        return by_number;
+    }
     let mut found = HashSet::new();
-    for part in why.split("unable to parse '").skip(1) {
+    for part in refusal.whole.split("unable to parse '").skip(1) {
         let part = part.as_bytes();
         let line = lines.iter().find(|line| {
             let text = batch.line(**line);
             part.starts_with(text) && part.get(text.len()..).is_some_and(|rest| rest.starts_with(b"':"))
         });
-        found.extend(line);
+        found.extend(line.copied());
     }
-    found
+    found.into_iter().map(|line| (line, refusal.why.clone())).collect()
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_v3;

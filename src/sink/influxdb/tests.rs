@@ -1,5 +1,6 @@
 //! The writer against a scripted server that answers as InfluxDB 1.x and 2.x do.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -12,10 +13,24 @@ use crate::clock::Clock;
 use crate::sink::{Login, Place};
 use crate::status::{Board, State};
 
-type Script = dyn Fn(usize, &str) -> String + Send + Sync;
+/// Of a request's number and its lines.
+type ByNumber = dyn Fn(usize, &str) -> String + Send + Sync;
+type ByHead = dyn Fn(&str) -> String + Send + Sync;
+/// Of head and body, in small letters the former.
+type Script = dyn Fn(&str, &str) -> String + Send + Sync;
 
 /// Answers each request by `script`, given its number and its lines; returns the address and a count of requests.
-async fn server(script: Arc<Script>) -> (String, Arc<AtomicUsize>) {
+pub(super) async fn server(script: Arc<ByNumber>) -> (String, Arc<AtomicUsize>) {
+    let number = AtomicUsize::new(0);
+    serve_all(Arc::new(move |_, body| script(number.fetch_add(1, Ordering::SeqCst), body))).await
+}
+
+/// The same by the head of each request, in small letters.
+pub(super) async fn server_by_head(script: Arc<ByHead>) -> (String, Arc<AtomicUsize>) {
+    serve_all(Arc::new(move |head, _| script(head))).await
+}
+
+async fn serve_all(script: Arc<Script>) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let count = Arc::new(AtomicUsize::new(0));
@@ -47,18 +62,19 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>, count: Arc<AtomicUsiz
         }
         let body = String::from_utf8(buffer[head + 4..whole].to_vec()).unwrap();
         buffer.drain(..whole);
-        let answer = script(count.fetch_add(1, Ordering::SeqCst), &body);
+        count.fetch_add(1, Ordering::SeqCst);
+        let answer = script(&text, &body);
         if stream.write_all(answer.as_bytes()).await.is_err() {
             return;
         }
     }
 }
 
-fn answer(status: u16, headers: &str, body: &str) -> String {
+pub(super) fn answer(status: u16, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
-fn stored() -> String {
+pub(super) fn stored() -> String {
     "HTTP/1.1 204 No Content\r\n\r\n".to_owned()
 }
 
@@ -73,7 +89,7 @@ fn partial(status: u16, body: &str) -> String {
     answer(status, "", &format!("{{\"error\":\"{why}\"}}"))
 }
 
-fn batch(lines: usize, bad: &[usize]) -> Batch {
+pub(super) fn batch(lines: usize, bad: &[usize]) -> Batch {
     let mut batch = Batch::default();
     for line in 0..lines {
         let name = if bad.contains(&line) { "bad" } else { "good" };
@@ -84,19 +100,24 @@ fn batch(lines: usize, bad: &[usize]) -> Batch {
 }
 
 fn writer(url: &str) -> (Writer, Board) {
+    let place = Place::V1 { database: Template::fixed("city"), retention_policy: None };
+    writer_for(url, place, Login::None, None)
+}
+
+pub(super) fn writer_for(
+    url: &str,
+    place: Place,
+    login: Login,
+    secret_file: Option<PathBuf>,
+) -> (Writer, Board) {
     let board = Board::new(Clock::System);
-    let config = Influx {
-        url: Url::parse(url).unwrap(),
-        place: Place::V1 { database: "city".to_owned(), retention_policy: None },
-        login: Login::None,
-        gzip: false,
-        timeout: Duration::from_millis(500),
-    };
+    let (url, timeout) = (Url::parse(url).unwrap(), Duration::from_millis(500));
+    let config = Influx { url, place, login, secret_file, gzip: false, timeout };
     (Writer::new(&config, board.part("database")).unwrap(), board)
 }
 
-async fn refused(writer: &Writer, batch: &Batch) -> Vec<usize> {
-    let verdicts = writer.deliver(batch, &CancellationToken::new()).await.unwrap();
+pub(super) async fn refused(writer: &Writer, batch: &Batch) -> Vec<usize> {
+    let verdicts = writer.deliver(batch, None, &CancellationToken::new()).await.unwrap();
     assert_eq!(verdicts.len(), batch.len());
     let refused = |(line, verdict)| matches!(verdict, LineVerdict::Refused(_)).then_some(line);
     verdicts.into_iter().enumerate().filter_map(refused).collect()
@@ -144,7 +165,7 @@ async fn a_batch_that_is_too_large_is_split_and_one_line_that_is_too_large_refus
         if body.len() > 30_000 || body.contains("bad") { answer(413, "", "") } else { stored() }
     };
     let (url, _) = server(Arc::new(script)).await;
-    let verdicts = writer(&url).0.deliver(&batch(3000, &[9]), &CancellationToken::new()).await.unwrap();
+    let verdicts = writer(&url).0.deliver(&batch(3000, &[9]), None, &CancellationToken::new()).await.unwrap();
     for (line, verdict) in verdicts.iter().enumerate() {
         match verdict {
             LineVerdict::Stored => assert_ne!(line, 9),
@@ -196,7 +217,7 @@ async fn a_stop_ends_the_waiting_at_once() {
         stop.cancel();
     };
     let batch = batch(1, &[]);
-    let (result, ()) = tokio::join!(writer.deliver(&batch, &stop), stopper);
+    let (result, ()) = tokio::join!(writer.deliver(&batch, None, &stop), stopper);
     assert_eq!(result, Err(Stopped));
 }
 
@@ -257,7 +278,7 @@ async fn a_database_that_hangs_is_given_up_after_its_time_and_asked_again() {
         crate::testing::until("it asked twice", || (accepted.load(Ordering::SeqCst) > 1).then_some(())).await;
         stop.cancel();
     };
-    let (result, ()) = tokio::join!(writer.deliver(&batch, &stop), seen);
+    let (result, ()) = tokio::join!(writer.deliver(&batch, None, &stop), seen);
     assert_eq!(result, Err(Stopped));
     assert!(board.parts()["database"].reason.contains("no answer in time"));
 }

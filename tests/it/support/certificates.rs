@@ -29,15 +29,29 @@ impl Ca {
 
     /// A certificate for `host`, valid today unless `expired`.
     pub fn sign(&self, dir: &Path, host: &str, expired: bool) -> Pair {
+        let until = expired.then_some((2021, 1, 1));
+        self.sign_until(dir, host, &expired.to_string(), until)
+    }
+
+    /// A certificate for `host` that ends with the day so many days from now.
+    pub fn sign_for_days(&self, dir: &Path, host: &str, days: i64) -> Pair {
+        let now = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now());
+        let date = now.date().checked_add(jiff::Span::new().days(days)).expect("a date");
+        let part = |number: i8| u8::try_from(number).expect("a day or month");
+        let until = (date.year().into(), part(date.month()), part(date.day()));
+        self.sign_until(dir, host, &format!("{days}-days"), Some(until))
+    }
+
+    fn sign_until(&self, dir: &Path, host: &str, name: &str, until: Option<(i32, u8, u8)>) -> Pair {
         let mut params = CertificateParams::new(vec![host.to_owned()]).expect("a host");
         params.distinguished_name.push(DnType::CommonName, host);
-        if expired {
+        if let Some((year, month, day)) = until {
             params.not_before = date_time_ymd(2020, 1, 1);
-            params.not_after = date_time_ymd(2021, 1, 1);
+            params.not_after = date_time_ymd(year, month, day);
         }
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        let path = |ending: &str| dir.join(format!("{host}-{expired}.{ending}"));
+        let path = |ending: &str| dir.join(format!("{host}-{name}.{ending}"));
         let pair = Pair { certificate: path("pem"), key: path("key") };
         std::fs::write(&pair.certificate, certificate.pem()).expect("the certificate's file");
         std::fs::write(&pair.key, key.serialize_pem()).expect("the key's file");

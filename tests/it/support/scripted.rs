@@ -1,4 +1,4 @@
-//! A scripted HTTP server: answers as InfluxDB 2 does, where the real one is not at hand.
+//! A scripted HTTP server: answers as InfluxDB 2 or 3 does, where the real one is not at hand.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -24,6 +24,14 @@ pub struct Scripted {
 impl Scripted {
     /// Answers each request by `script`, until the test's process ends.
     pub fn start(script: impl Fn(&Request) -> (u16, String) + Send + Sync + 'static) -> Self {
+        Self::of_version("v2.7.11", script)
+    }
+
+    /// The same, with the version that it tells.
+    pub fn of_version(
+        version: &'static str,
+        script: impl Fn(&Request) -> (u16, String) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::<Mutex<Vec<Request>>>::default();
@@ -31,7 +39,7 @@ impl Scripted {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (script, noted) = (Arc::clone(&script), Arc::clone(&noted));
-                std::thread::spawn(move || serve(stream, &*script, &noted));
+                std::thread::spawn(move || serve(stream, version, &*script, &noted));
             }
         });
         Self { address, seen }
@@ -47,7 +55,7 @@ impl Scripted {
 }
 
 /// One request for each connection; a client that is gone is no concern of the server.
-fn serve(mut stream: TcpStream, script: &Script, seen: &Mutex<Vec<Request>>) -> Option<()> {
+fn serve(mut stream: TcpStream, version: &str, script: &Script, seen: &Mutex<Vec<Request>>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -70,8 +78,9 @@ fn serve(mut stream: TcpStream, script: &Script, seen: &Mutex<Vec<Request>>) -> 
         body: String::from_utf8_lossy(&body).into_owned(),
     };
     let (status, body) = script(&request);
+    let told = status == 204 || (status == 200 && request.line.starts_with("GET /ping"));
+    let version = if told { format!("X-Influxdb-Version: {version}\r\n") } else { String::new() };
     seen.lock().ok()?.push(request);
-    let version = if status == 204 { "X-Influxdb-Version: v2.7.11\r\n" } else { "" };
     let length = if status == 204 { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     let answer = format!("HTTP/1.1 {status} X\r\n{version}{length}Connection: close\r\n\r\n{body}");
     stream.write_all(answer.as_bytes()).ok()

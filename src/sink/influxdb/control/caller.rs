@@ -125,7 +125,7 @@ impl Caller {
         let version = header("x-influxdb-version").map(ToOwned::to_owned);
         let hostname = header("x-server-hostname").is_some();
         let status = response.status().as_u16();
-        let body = client::read(response, MAX_ANSWER * 64).await.map_err(failed)?;
+        let body = client::read(response, MAX_ANSWER).await.map_err(failed)?;
         Ok(Answer { status, version, hostname, body })
     }
 }

@@ -1,110 +1,88 @@
 //! Inspection: whether a destination answers, takes our writes, keeps them long enough, and has our field types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::super::answer::Told;
+use super::super::verdict;
 use super::caller::Caller;
+use super::server::{self, Depth};
 use super::setup::find_bucket;
 use super::{ControlError, Typed, quoted};
 use crate::finding::{Finding, Grade};
-use crate::sink::{Influx, Login, Place};
+use crate::sink::{Influx, Login, Place, Template};
 
 /// Type names as InfluxDB tells them, by measurement and field.
 pub type Fields = BTreeMap<(String, String), &'static str>;
 
-/// How far it is worth to look, after who answers is known.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    Server,
-    Write,
-    All,
-}
-
-/// Looks at one destination without changing it. `at_least` is how old a point may be when it comes.
-pub async fn inspect(name: &str, influx: &Influx, at_least: Duration, ours: &Fields) -> Vec<Finding> {
+/// Looks at one destination without changing it. `buckets` are the names that its template gives; `at_least` is how
+/// old a point may be when it comes.
+pub async fn inspect(
+    name: &str,
+    influx: &Influx,
+    buckets: &BTreeSet<String>,
+    at_least: Duration,
+    ours: &Fields,
+) -> Vec<Finding> {
     let about = |part: &str| format!("destination {name}: {part}");
     let caller = match Caller::new(influx, influx.login.clone()) {
         Ok(caller) => caller,
         Err(error) => return vec![Finding::wrong(about("server"), error.to_string(), "report this")],
     };
-    let mut findings = Vec::new();
-    let depth = match server(&caller, influx, &about("server")).await {
-        Ok((finding, next)) => {
-            findings.push(finding);
-            next
-        }
-        Err(finding) => return vec![finding],
-    };
+    let (mut findings, depth) = server::inspect(&caller, influx, &about("server")).await;
     if depth == Depth::Server {
         return findings;
     }
-    let written = write(&caller, influx, &about("write")).await;
-    let accepted = written.grade == Grade::Ok;
-    findings.push(written);
-    if accepted && depth == Depth::All {
-        findings.push(retention(&caller, influx, at_least, &about("retention")).await);
-        findings.extend(types(&caller, influx, ours, &about("field types")).await);
+    let template = influx.place.template();
+    if !template.is_fixed() {
+        findings.push(places(template, buckets, &about("buckets")));
+    }
+    let mut well = 0_usize;
+    for bucket in buckets {
+        let about = |part: &str| {
+            let of = if template.is_fixed() { String::new() } else { format!(" of \"{bucket}\"") };
+            about(&format!("{part}{of}"))
+        };
+        let written = write(&caller, influx, bucket, &about("write")).await;
+        let mut found = vec![written];
+        if depth == Depth::All && found.iter().all(|finding| finding.grade != Grade::Wrong) {
+            found.push(retention(&caller, influx, bucket, at_least, &about("retention")).await);
+            found.extend(types(&caller, bucket, ours, &about("field types")).await);
+        }
+        if found.iter().all(|finding| finding.grade == Grade::Ok) {
+            well = well.saturating_add(1);
+        }
+        // Of many buckets only what is not well is worth a line.
+        findings.extend(found.into_iter().filter(|it| template.is_fixed() || it.grade != Grade::Ok));
+    }
+    if !template.is_fixed() && well > 0 {
+        let text = format!("{well} of {} take our writes, and nothing is wrong with them", buckets.len());
+        findings.push(Finding::ok(about("buckets"), text));
     }
     findings
 }
 
-/// Who answers, and how far it is worth to look.
-async fn server(caller: &Caller, influx: &Influx, about: &str) -> Result<(Finding, Depth), Finding> {
-    let what_to_do = "check url, and that the database runs and is reachable";
-    let ping = match caller.get("ping").await {
-        Ok(ping) => ping,
-        Err(ControlError::Unreachable { url, text }) => {
-            return Err(Finding::wrong(about, format!("{url} does not answer: {text}"), what_to_do));
-        }
-        Err(error) => return Err(Finding::wrong(about, error.to_string(), what_to_do)),
-    };
-    if ping.hostname && ping.version.is_none() && ping.status == 204 {
-        let text = "VictoriaMetrics answers. It keeps milliseconds only, turns text into 0, answers 204 even for \
-                    lines it drops, refuses lines over 256 KiB, and stores a point written again twice";
-        let what_to_do = "use it for numbers only, start it with -dedup.minScrapeInterval=1ms, and do not rely \
-                          on quarantine for what it drops";
-        return Ok((Finding::warning(about, text, what_to_do), Depth::Write));
+fn places(template: &Template, buckets: &BTreeSet<String>, about: &str) -> Finding {
+    let rule = "points of any other place go to quarantine as no_bucket";
+    if buckets.is_empty() {
+        let text = format!("no place of registry or routes gives \"{template}\" a name; {rule}");
+        return Finding::wrong(about, text, "register devices, or give routes a city and district");
     }
-    let version = match ping.version {
-        Some(version) => version,
-        None => health_version(caller).await.ok_or_else(|| {
-            let text = format!("something answers {}, but it is no InfluxDB", ping.status);
-            Finding::wrong(about, text, "check url and its path; a proxy must pass /ping and /health on")
-        })?,
-    };
-    let version = version.trim_start_matches('v').to_owned();
-    Ok(match (&influx.place, version.split('.').next()) {
-        (Place::V2 { .. }, Some("1")) if !version.starts_with("1.8") => {
-            let what_to_do = "set version = \"1\" and database instead of org and bucket";
-            (Finding::wrong(about, format!("InfluxDB {version} knows no buckets"), what_to_do), Depth::Server)
-        }
-        (Place::V1 { .. }, Some("2")) => {
-            let text = format!("InfluxDB {version} answers, configured as version 1");
-            (Finding::warning(about, text, "better: version = \"2\" with org and bucket"), Depth::All)
-        }
-        _ => (Finding::ok(about, format!("InfluxDB {version}")), Depth::All),
-    })
-}
-
-async fn health_version(caller: &Caller) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Health {
-        version: String,
-    }
-    let answer = caller.get("health").await.ok()?;
-    serde_json::from_str::<Health>(&answer.body).ok().map(|health| health.version)
+    let text = format!(
+        "\"{template}\" means {} buckets: those of the registry and the routes; {rule}",
+        buckets.len()
+    );
+    Finding::ok(about, text)
 }
 
 /// An empty write goes through login and place, and stores nothing.
-async fn write(caller: &Caller, influx: &Influx, about: &str) -> Finding {
-    let answer = match caller.post(influx.write_url(), "").await {
+async fn write(caller: &Caller, influx: &Influx, bucket: &str, about: &str) -> Finding {
+    let answer = match caller.post(influx.write_url(bucket), "").await {
         Ok(answer) => answer,
         Err(error) => return Finding::wrong(about, error.to_string(), "try again"),
     };
-    let (place, login) = match &influx.place {
-        Place::V1 { database, .. } => (format!("database \"{database}\""), "user and password"),
-        Place::V2 { bucket, .. } => (format!("bucket \"{bucket}\""), "token"),
-    };
+    let place = format!("{} \"{bucket}\"", influx.place.word());
+    let login = if matches!(influx.place, Place::V1 { .. }) { "user and password" } else { "token" };
     match answer.status {
         200..=299 => Finding::ok(about, format!("the {place} takes our writes")),
         // 2.x looks at login and bucket first, and then misses the points.
@@ -112,6 +90,22 @@ async fn write(caller: &Caller, influx: &Influx, about: &str) -> Finding {
             && answer.body.contains("writing requires points") =>
         {
             Finding::ok(about, format!("the {place} takes our writes"))
+        }
+        // 3 looks at login and name first too, and then misses the lines.
+        400 if matches!(influx.place, Place::V3 { .. })
+            && answer.body.to_ascii_lowercase().contains("empty") =>
+        {
+            Finding::ok(about, format!("the {place} takes our writes; 3 makes it at the first one"))
+        }
+        400 | 422 if matches!(influx.place, Place::V3 { .. }) => {
+            match verdict::about_the_bucket(&Told::read(answer.status, &answer.body)) {
+                Some(what_to_do) => Finding::wrong(about, answer.why(), what_to_do),
+                None => Finding::warning(
+                    about,
+                    answer.why(),
+                    "this is its answer to an empty write: if it complains of nothing else, all is well",
+                ),
+            }
         }
         401 if matches!(influx.login, Login::None) => {
             Finding::wrong(about, answer.why(), format!("it asks for a login: give a {login}"))
@@ -128,12 +122,22 @@ async fn write(caller: &Caller, influx: &Influx, about: &str) -> Finding {
     }
 }
 
-async fn retention(caller: &Caller, influx: &Influx, at_least: Duration, about: &str) -> Finding {
+async fn retention(
+    caller: &Caller,
+    influx: &Influx,
+    bucket: &str,
+    at_least: Duration,
+    about: &str,
+) -> Finding {
     let kept = match &influx.place {
-        Place::V1 { database, retention_policy } => {
-            policy_duration(caller, database, retention_policy.as_deref()).await
+        Place::V1 { retention_policy, .. } => {
+            policy_duration(caller, bucket, retention_policy.as_deref()).await
         }
-        Place::V2 { org, bucket } => bucket_retention(influx, org, bucket).await,
+        Place::V2 { org, .. } => bucket_retention(influx, org, bucket).await,
+        // It takes points of any age, and drops what is older than its retention later.
+        Place::V3 { .. } => {
+            return Finding::ok(about, "not looked at: InfluxDB 3 refuses no point for its age");
+        }
     };
     match kept {
         Ok(Some(kept)) if !kept.is_zero() && kept < at_least => Finding::warning(
@@ -190,13 +194,9 @@ async fn bucket_retention(
     }))
 }
 
-/// Both versions answer InfluxQL; 2.x where the token may read.
-async fn types(caller: &Caller, influx: &Influx, ours: &Fields, about: &str) -> Vec<Finding> {
-    let database = match &influx.place {
-        Place::V1 { database, .. } => database,
-        Place::V2 { bucket, .. } => bucket,
-    };
-    let series = match caller.influxql(Some(database), "SHOW FIELD KEYS").await {
+/// All versions answer InfluxQL; 2.x and 3 where the token may read.
+async fn types(caller: &Caller, bucket: &str, ours: &Fields, about: &str) -> Vec<Finding> {
+    let series = match caller.influxql(Some(bucket), "SHOW FIELD KEYS").await {
         Ok(series) => series,
         Err(error) => {
             let text = format!("cannot be seen with this login: {error}");

@@ -2,10 +2,11 @@
 //!
 //! `influxdb2` makes the calls of the 2.x API. It is built without TLS, loses a path prefix and knows no time
 //! limit, so here it gets `http://` addresses without a prefix only, and every call a limit. What must reach any
-//! address, or needs a header of the answer, goes through `Caller`.
+//! address, or needs a header of the answer, goes through `caller`.
 
 mod caller;
 mod inspect;
+mod server;
 mod setup;
 
 use std::time::Duration;
@@ -27,6 +28,11 @@ pub enum ControlError {
          address, or make organisation, bucket and a write token there by hand"
     )]
     OnlyPlainHttp { url: String },
+    #[error(
+        "no place of registry or routes gives \"{template}\" a name; register devices, or give routes a city and \
+         district"
+    )]
+    NoPlace { template: String },
     #[error("the HTTP client cannot be built: {0}")]
     Client(String),
     #[error("{url}: {text}; check that the database runs and is reachable")]

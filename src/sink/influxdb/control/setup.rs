@@ -1,5 +1,6 @@
 //! Set-up: creates what a destination needs where it is missing, and a token that may only write.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use influxdb2::api::authorizations::CreateAuthorizationRequest;
@@ -24,21 +25,39 @@ pub struct Done {
     pub token: Option<Secret>,
 }
 
-/// Creates what is missing; what is there stays as it is. Without `retention` points are kept for ever.
+/// Creates what is missing of these buckets or databases; what is there stays as it is. Without `retention` points
+/// are kept for ever.
 pub async fn setup(
     influx: &Influx,
+    buckets: &BTreeSet<String>,
     admin: Option<Secret>,
     retention: Option<Duration>,
 ) -> Result<Done, ControlError> {
+    if buckets.is_empty() {
+        let template = influx.place.template().to_string();
+        return Err(ControlError::NoPlace { template });
+    }
     match &influx.place {
-        Place::V1 { database, retention_policy } => {
+        Place::V1 { retention_policy, .. } => {
             let login = admin.map_or_else(|| influx.login.clone(), user_and_password);
             let caller = Caller::new(influx, login)?;
-            let findings = setup_v1(&caller, database, retention_policy.as_deref(), retention).await?;
+            let findings = setup_v1(&caller, buckets, retention_policy.as_deref(), retention).await?;
             Ok(Done { findings, token: None })
         }
-        Place::V2 { org, bucket } => setup_v2(influx, admin, org, bucket, retention).await,
+        Place::V2 { org, .. } => setup_v2(influx, admin, org, buckets, retention).await,
+        Place::V3 { .. } => Ok(Done { findings: nothing_for_v3(), token: None }),
     }
+}
+
+/// Its own API for it is another one, and it needs none of it.
+fn nothing_for_v3() -> Vec<Finding> {
+    vec![
+        Finding::ok("bucket", "none was made: InfluxDB 3 makes a database at the first write to it"),
+        Finding::ok(
+            "token",
+            "none was made: make one with `influxdb3 create token`, and give it as token_file",
+        ),
+    ]
 }
 
 /// 1.x has users, so its admin token is `user:password`.
@@ -50,6 +69,24 @@ fn user_and_password(token: Secret) -> Login {
 }
 
 async fn setup_v1(
+    caller: &Caller,
+    databases: &BTreeSet<String>,
+    policy: Option<&str>,
+    retention: Option<Duration>,
+) -> Result<Vec<Finding>, ControlError> {
+    let mut findings = Vec::new();
+    for database in databases {
+        findings.extend(create_database(caller, database, policy, retention).await?);
+    }
+    findings.push(Finding::ok(
+        "token",
+        "none was made: InfluxDB 1.x has users instead of tokens; where it asks for a login, make one with \
+         CREATE USER and GRANT WRITE, and give it as user and password_file",
+    ));
+    Ok(findings)
+}
+
+async fn create_database(
     caller: &Caller,
     database: &str,
     policy: Option<&str>,
@@ -78,11 +115,6 @@ async fn setup_v1(
             findings.push(Finding::ok("retention policy", format!("{policy} created")));
         }
     }
-    findings.push(Finding::ok(
-        "token",
-        "none was made: InfluxDB 1.x has users instead of tokens; where it asks for a login, make one with \
-         CREATE USER and GRANT WRITE, and give it as user and password_file",
-    ));
     Ok(findings)
 }
 
@@ -94,7 +126,7 @@ async fn setup_v2(
     influx: &Influx,
     admin: Option<Secret>,
     org: &str,
-    bucket: &str,
+    buckets: &BTreeSet<String>,
     retention: Option<Duration>,
 ) -> Result<Done, ControlError> {
     let typed = Typed::new(influx, org, admin.as_ref())?;
@@ -112,37 +144,48 @@ async fn setup_v2(
             id
         }
     };
-    let found = match find_bucket(&typed, org, bucket).await? {
-        Some(found) => {
-            findings
-                .push(Finding::ok("bucket", format!("\"{bucket}\" is there already, its retention stays")));
-            Some(found)
-        }
-        None => {
-            let mut request = PostBucketRequest::new(org_id.clone(), bucket.to_owned());
-            request.retention_rules = retention
-                .map(|span| {
-                    let seconds = i32::try_from(span.as_secs()).unwrap_or(i32::MAX);
-                    RetentionRule::new(retention_rule::Type::Expire, seconds)
-                })
-                .into_iter()
-                .collect();
-            let created = typed.call("create bucket", typed.client.create_bucket(Some(request))).await?;
-            if created.is_none() {
-                return Err(not_there("create bucket"));
-            }
-            findings.push(Finding::ok(
-                "bucket",
-                format!("\"{bucket}\" created, points are kept {}", kept(retention)),
-            ));
-            find_bucket(&typed, org, bucket).await?
-        }
-    };
-    let id = found.and_then(|bucket| bucket.id).ok_or_else(|| not_there("list buckets"))?;
-    let token = create_token(&typed, &org_id, id, bucket).await?;
-    findings
-        .push(Finding::ok("token", format!("made: it may write the bucket \"{bucket}\" and nothing else")));
+    let mut ids = Vec::new();
+    for bucket in buckets {
+        let (id, finding) = bucket_of(&typed, org, &org_id, bucket, retention).await?;
+        findings.push(finding);
+        ids.push(id);
+    }
+    let names: Vec<_> = buckets.iter().map(|name| format!("\"{name}\"")).collect();
+    let names = names.join(", ");
+    let token = create_token(&typed, &org_id, ids, influx.place.template().as_str()).await?;
+    let word = if buckets.len() == 1 { "bucket" } else { "buckets" };
+    findings.push(Finding::ok("token", format!("made: it may write the {word} {names} and nothing else")));
     Ok(Done { findings, token: Some(token) })
+}
+
+/// The bucket's id, made where it is missing.
+async fn bucket_of(
+    typed: &Typed<'_>,
+    org: &str,
+    org_id: &str,
+    bucket: &str,
+    retention: Option<Duration>,
+) -> Result<(String, Finding), ControlError> {
+    let lost = || not_there("list buckets");
+    if let Some(found) = find_bucket(typed, org, bucket).await? {
+        let text = format!("\"{bucket}\" is there already, its retention stays");
+        return Ok((found.id.ok_or_else(lost)?, Finding::ok("bucket", text)));
+    }
+    let mut request = PostBucketRequest::new(org_id.to_owned(), bucket.to_owned());
+    request.retention_rules = retention
+        .map(|span| {
+            let seconds = i32::try_from(span.as_secs()).unwrap_or(i32::MAX);
+            RetentionRule::new(retention_rule::Type::Expire, seconds)
+        })
+        .into_iter()
+        .collect();
+    let created = typed.call("create bucket", typed.client.create_bucket(Some(request))).await?;
+    if created.is_none() {
+        return Err(not_there("create bucket"));
+    }
+    let text = format!("\"{bucket}\" created, points are kept {}", kept(retention));
+    let id = find_bucket(typed, org, bucket).await?.and_then(|bucket| bucket.id).ok_or_else(lost)?;
+    Ok((id, Finding::ok("bucket", text)))
 }
 
 fn not_there(what: &str) -> ControlError {
@@ -195,16 +238,19 @@ async fn create_org(caller: &Caller, org: &str) -> Result<String, ControlError> 
 async fn create_token(
     typed: &Typed<'_>,
     org_id: &str,
-    bucket_id: String,
-    bucket: &str,
+    bucket_ids: Vec<String>,
+    name: &str,
 ) -> Result<Secret, ControlError> {
-    let mut resource = Resource::new(Type::Buckets);
-    resource.id = Some(bucket_id);
-    resource.org_id = Some(org_id.to_owned());
+    let permission = |id| {
+        let mut resource = Resource::new(Type::Buckets);
+        resource.id = Some(id);
+        resource.org_id = Some(org_id.to_owned());
+        Permission::new(Action::Write, resource)
+    };
     let request = CreateAuthorizationRequest {
-        description: Some(format!("nadikota: writes {bucket}")),
+        description: Some(format!("nadikota: writes {name}")),
         org_id: org_id.to_owned(),
-        permissions: vec![Permission::new(Action::Write, resource)],
+        permissions: bucket_ids.into_iter().map(permission).collect(),
         ..CreateAuthorizationRequest::default()
     };
     let made = typed.call("create token", typed.client.create_authorization(request)).await?;
