@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::device::{Device, Kind, Row};
 use super::misbehave::{self, Misbehaviour};
-use super::{Expectation, Publish, air, light, noise, parking, river, waste, weather};
+use super::{Expectation, Publish, air, light, noise, parking, river, senml, waste, weather};
 
 /// One publish in so many misbehaves.
 const TROUBLE_EVERY: u64 = 12;
@@ -145,7 +145,7 @@ impl City {
         let stranger = self.devices.iter().find(|device| device.kind == Kind::Noise);
         let (id, topic) =
             stranger.map_or_else(Default::default, |device| (Arc::clone(&device.id), device.topic.clone()));
-        let (payload, point) = noise::reading(&id, &mut self.rng);
+        let (payload, point) = noise::reading(&id, self.made);
         stored(topic, payload, vec![point])
     }
 
@@ -160,8 +160,9 @@ impl City {
         let (payload, points) = match device.kind {
             Kind::River => one(river::reading(device, told, index == 0, rng)),
             Kind::Weather => one(weather::reading(device, told, rng)),
+            Kind::Senml => senml::reading(device, told, rng),
             Kind::Air => one(air::reading(device, told, rng)),
-            Kind::Noise => one(noise::reading(&device.id, rng)),
+            Kind::Noise => one(noise::reading(&device.id, self.made)),
             Kind::Waste => one(waste::reading(device, rng)),
             Kind::Parking => one(parking::reading(device, told, rng)),
             Kind::Light => light::reading(device, told, rng),
@@ -206,7 +207,8 @@ impl City {
                 self.bursting(now)
             }
             _ => {
-                let publish = misbehave::publish(what, self.devices.get(index)?, told, &mut self.rng);
+                let publish =
+                    misbehave::publish(what, self.devices.get(index)?, told, self.made, &mut self.rng);
                 self.spoke(index, told);
                 publish
             }
@@ -267,9 +269,10 @@ pub(super) mod tests {
     pub(crate) fn registry() -> String {
         let mut text = String::from("id,city,district,site,latitude,longitude,profile,valid_from\n");
         let districts = ["Bugul Kidul", "Gadingrejo", "Purworejo", "Panggungrejo"];
-        let kinds = ["river-level", "weather", "air-node", "noise", "waste-bin", "parking", "street-light"];
+        let kinds =
+            ["river-level", "weather", "air-node", "noise", "waste-bin", "parking", "street-light", "senml"];
         for number in 0..60 {
-            let (kind, district) = (kinds[number % 7], districts[number % 4]);
+            let (kind, district) = (kinds[number % 8], districts[number % 4]);
             let id = if kind == "air-node" { format!("{number:016x}") } else { format!("{kind}-{number}") };
             text.push_str(&format!(
                 "{id},pasuruan,{district},Titik \"{number}\",-7.6,112.9,{kind},2026-01-01\n"

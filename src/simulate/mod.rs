@@ -15,6 +15,7 @@ pub mod oracle;
 mod parking;
 pub mod publisher;
 pub mod river;
+mod senml;
 mod waste;
 mod weather;
 
