@@ -15,6 +15,7 @@ pub mod oracle;
 mod parking;
 pub mod publisher;
 pub mod river;
+pub mod sender;
 mod senml;
 mod waste;
 mod weather;
