@@ -37,6 +37,9 @@ struct Arguments {
     /// else /etc/nadikota/nadikota.toml.
     #[arg(short, long, global = true, value_name = "FILE")]
     config: Vec<PathBuf>,
+    /// Ends at once when the process with this id, which started it, ends.
+    #[arg(long, global = true, hide = true, value_name = "PID")]
+    parent: Option<u32>,
     #[command(subcommand)]
     command: Command,
 }
@@ -88,6 +91,9 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
             return if asked_for_help { Ok(()) } else { Err(Failure::Usage) };
         }
     };
+    if let Some(parent) = arguments.parent {
+        demo::end_with(parent)?;
+    }
     let files = files(arguments.config);
     match arguments.command {
         Command::Run(options) => runtime()?.block_on(run::run(&options, &files)),
