@@ -8,6 +8,7 @@ mod explain;
 mod health;
 mod quarantine;
 mod run;
+mod simulate;
 mod stop;
 
 use std::ffi::OsString;
@@ -50,6 +51,8 @@ enum Command {
     Run(run::Options),
     /// A simulated city with broker and store built in: needs no set-up, and checks its own books at the end.
     Demo(Box<demo::Options>),
+    /// Load for a broker: the demo's devices publish to it, and it tells how fast PUBACKs come.
+    Simulate(Box<simulate::Options>),
     /// Tells what would become of one message, and why.
     Explain(explain::Options),
     /// What could not be stored, and why (the dead-letter queue).
@@ -98,6 +101,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     match arguments.command {
         Command::Run(options) => runtime()?.block_on(run::run(&options, &files)),
         Command::Demo(options) => runtime()?.block_on(demo::run(*options)),
+        Command::Simulate(options) => runtime()?.block_on(simulate::run(&options)),
         Command::Explain(options) => explain::run(&options, &files),
         Command::Quarantine(command) => quarantine::run(command, &files),
         Command::Database(command) => runtime()?.block_on(database::run(command, &files)),

@@ -54,8 +54,9 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     if length < SHORTEST {
         let least = SHORTEST.as_secs();
         return Err(Failure::Failed(anyhow!(
-            "--chaos takes at least {least} s: the database is away for 5 s, and the service is killed; give --for \
-             {least}s or more"
+            "--chaos takes at least {least} s: the database is away for {} s, and the service is killed; give \
+             --for {least}s or more",
+            AWAY.as_secs()
         )));
     }
     let mut data = options.data_dir()?;
@@ -169,9 +170,12 @@ impl Stage {
                 self.tell(format_args!("the database is back; {pending} messages wait for it"))
             }
             Fault::Kill => {
+                let pending = self.service.account().await?.pending;
                 let killed = Instant::now();
                 self.service.kill();
-                self.tell("the service is killed (SIGKILL) and started again")?;
+                self.tell(format_args!(
+                    "the service is killed (SIGKILL) with about {pending} messages under way, and started again"
+                ))?;
                 self.service.start_again()?;
                 self.service.ready().await?;
                 let away = killed.elapsed().as_secs_f64();

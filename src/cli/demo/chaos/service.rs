@@ -104,12 +104,23 @@ impl Service {
         }
     }
 
-    /// The account now.
+    /// The account now. A machine that is very busy is asked again.
     pub(super) async fn account(&mut self) -> anyhow::Result<Account> {
-        self.must_run()?;
-        let answer = ask(self.http, "/health", None).await?;
-        let health: Health = serde_json::from_str(&answer.body).context("/health of the service")?;
-        Ok(health.account)
+        let late = Instant::now() + START;
+        loop {
+            self.must_run()?;
+            match ask(self.http, "/health", None).await {
+                Ok(answer) => {
+                    let health: Health =
+                        serde_json::from_str(&answer.body).context("/health of the service")?;
+                    return Ok(health.account);
+                }
+                Err(error) if Instant::now() >= late => {
+                    return Err(anyhow::Error::new(error).context("the service does not tell its account"));
+                }
+                Err(_) => tokio::time::sleep(LOOK).await,
+            }
+        }
     }
 
     /// SIGTERM, and waits for its end.
