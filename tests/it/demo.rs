@@ -141,6 +141,23 @@ fn the_service_of_chaos_never_outlives_the_demo() {
 }
 
 #[test]
+fn a_service_that_ends_by_itself_is_told_with_its_last_words() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut demo = chaos(dir.path(), &["--for", "60s"]);
+    let service = i32::try_from(service_of(&mut demo)).ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(service.expect("a process"), rustix::process::Signal::TERM)
+        .expect("SIGTERM");
+    let status = poll_until(LIMIT, "the demo ends", || demo.exited());
+    assert_eq!(status.code(), Some(1), "{}", demo.output());
+    let output = demo.output();
+    assert!(
+        output.contains("the service ended by itself") && output.contains("nadikota has stopped"),
+        "{output}"
+    );
+    assert!(output.contains("stays in"), "{output}");
+}
+
+#[test]
 fn chaos_refuses_what_it_cannot_prove() {
     let check = |arguments: &[&str], code: i32, expected: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_nadikota"))
@@ -152,7 +169,8 @@ fn chaos_refuses_what_it_cannot_prove() {
         assert_eq!(output.status.code(), Some(code), "{err}");
         assert!(err.contains(expected), "{err}");
     };
-    check(&["--for", "3s"], 1, "--for 10s");
+    check(&["--for", "3s"], 1, "from 10s to 1h");
+    check(&["--for", "1000000000y"], 1, "from 10s to 1h");
     check(&["--mqtt", "127.0.0.1:0"], 2, "--mqtt");
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::create_dir(dir.path().join("service")).expect("an earlier run");

@@ -31,6 +31,8 @@ const LENGTH: Duration = Duration::from_secs(20);
 const AWAY: Duration = Duration::from_secs(5);
 /// Room for the database to vanish, for the kill, and for publishing before, between and after.
 const SHORTEST: Duration = Duration::from_secs(10);
+/// The log of all publishes is in memory.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// How long the last PUBACKs may take, and then the deliveries: the writer may be waiting for its next try.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
@@ -42,21 +44,27 @@ enum Fault {
     Kill,
 }
 
-/// When what happens, from the first publish on.
-fn faults(length: Duration) -> [(Duration, Fault); 3] {
-    let rest = length.saturating_sub(AWAY);
-    let vanish = rest / 3;
-    [(vanish, Fault::Vanish), (vanish + AWAY, Fault::ComeBack), (vanish + AWAY + rest / 6, Fault::Kill)]
+/// When what happens, from the first publish on. A longer demo has several rounds.
+fn faults(length: Duration) -> Vec<(Duration, Fault)> {
+    let rounds = u32::try_from(length.as_secs() / LENGTH.as_secs()).unwrap_or(u32::MAX).max(1);
+    let round = length / rounds;
+    let rest = round.saturating_sub(AWAY);
+    let (vanish, back) = (rest / 3, rest / 3 + AWAY);
+    let of_round = [(vanish, Fault::Vanish), (back, Fault::ComeBack), (back + rest / 6, Fault::Kill)];
+    let starts = (0..rounds).map(|number| round * number);
+    starts.flat_map(|start| of_round.map(|(at, fault)| (start + at, fault))).collect()
 }
 
 pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let length = options.length.unwrap_or(LENGTH);
-    if length < SHORTEST {
-        let least = SHORTEST.as_secs();
+    if !(SHORTEST..=LONGEST).contains(&length) {
         return Err(Failure::Failed(anyhow!(
-            "--chaos takes at least {least} s: the database is away for {} s, and the service is killed; give \
-             --for {least}s or more",
-            AWAY.as_secs()
+            "--chaos takes from {} to {}: the database is away for {} s, and every publish stays on record; give \
+             --for {}",
+            humantime::format_duration(SHORTEST),
+            humantime::format_duration(LONGEST),
+            AWAY.as_secs(),
+            humantime::format_duration(LENGTH),
         )));
     }
     let mut data = options.data_dir()?;
@@ -251,12 +259,20 @@ mod tests {
 
     #[test]
     fn faults_come_in_their_order_and_leave_time_for_publishing() {
-        for seconds in [10, 20, 60, 3600] {
+        for (seconds, rounds) in [(10, 1), (20, 1), (39, 1), (60, 3), (3600, 180)] {
             let length = Duration::from_secs(seconds);
-            let [(vanish, _), (back, _), (kill, _)] = faults(length);
-            assert_eq!(back - vanish, AWAY);
-            assert!(vanish > Duration::from_secs(1) && kill > back, "{seconds}");
-            assert!(length - kill > Duration::from_secs(2), "{seconds}");
+            let faults = faults(length);
+            assert_eq!(faults.len(), rounds * 3);
+            for round in faults.chunks(3) {
+                let [(vanish, Fault::Vanish), (back, Fault::ComeBack), (kill, Fault::Kill)] = round else {
+                    panic!("{round:?}");
+                };
+                assert_eq!(*back - *vanish, AWAY);
+                assert!(kill > back, "{seconds}");
+            }
+            assert!(faults.is_sorted_by_key(|(at, _)| *at));
+            assert!(faults[0].0 > Duration::from_secs(1));
+            assert!(length - faults[faults.len() - 1].0 > Duration::from_secs(2), "{seconds}");
         }
     }
 }
