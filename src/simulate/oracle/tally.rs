@@ -256,7 +256,13 @@ fn is_flagged(point: &ExpectedPoint) -> bool {
 
 fn told(entry: &Entry) -> String {
     let all: Vec<_> = points(entry)
-        .map(|point| format!("{} of {} ({:?})", point.measurement, point.device, point.time))
+        .map(|point| {
+            let time = match point.time {
+                ExpectedTime::Told(time) => format!("at {time}"),
+                ExpectedTime::Receive => "without an own time".to_owned(),
+            };
+            format!("{} of {} {time}", point.measurement, point.device)
+        })
         .chain(held_of(entry).map(|held| in_words(&held)))
         .collect();
     all.join(" and ")
