@@ -1,18 +1,19 @@
 //! Settings: how a room reads its own section, so that every mistake is kept and none ends the reading.
 
 mod setting;
+mod span;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
-use std::time::Duration;
 
 use config::{Value, ValueKind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use setting::{SECRETS, Setting};
+pub use span::Span;
 
 use setting::Unset;
 
@@ -238,39 +239,6 @@ fn config_error_text(error: &config::ConfigError) -> String {
     }
 }
 
-/// A length of time, written `200ms`, `30s`, `7d`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(pub Duration);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map(Self).map_err(|_| {
-            serde::de::Error::custom(format!(
-                "\"{text}\" is not a length of time; write a number with its unit, such as \"200ms\", \"30s\" or \"7d\""
-            ))
-        })
-    }
-}
-
-impl Serialize for Span {
-    /// As it is written: a whole number of the largest unit that fits.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const UNITS: [(u128, &str); 6] = [
-            (86_400_000_000_000, "d"),
-            (3_600_000_000_000, "h"),
-            (60_000_000_000, "m"),
-            (1_000_000_000, "s"),
-            (1_000_000, "ms"),
-            (1_000, "us"),
-        ];
-        let nanos = self.0.as_nanos();
-        let fits = UNITS.into_iter().find(|(unit, _)| nanos > 0 && nanos.is_multiple_of(*unit));
-        let (unit, name) = fits.unwrap_or(if nanos == 0 { (1, "s") } else { (1, "ns") });
-        serializer.collect_str(&format_args!("{}{name}", nanos / unit))
-    }
-}
-
 /// A number of bytes, written `64 KiB`, `1 MiB`, `2 GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
@@ -299,6 +267,8 @@ impl Serialize for Size {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn read(text: &str) -> (Section, Problems) {
@@ -340,7 +310,7 @@ mod tests {
     #[test]
     fn sizes_and_times_are_shown_as_they_are_written() {
         let shown = |value: serde_json::Value| value.as_str().unwrap().to_owned();
-        for text in ["0s", "1ns", "200ms", "90s", "5m", "7d", "36h"] {
+        for text in ["0s", "1ns", "200ms", "1m 30s", "5m", "7d", "1d 12h"] {
             let span: Span = serde_json::from_value(text.into()).unwrap();
             assert_eq!(shown(serde_json::to_value(span).unwrap()), text);
         }

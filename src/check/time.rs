@@ -87,8 +87,8 @@ pub fn check(
             Reason::TimeTooOld,
             format!(
                 "its time is {} before it arrived; time.max_backfill is {}",
-                humantime::format_duration(Duration::from_secs(seconds)),
-                humantime::format_duration(config.max_backfill),
+                Span(Duration::from_secs(seconds)),
+                Span(config.max_backfill),
             ),
         ));
     }

@@ -13,6 +13,7 @@ use super::{Failure, configuration, say, say_json};
 use crate::finding::Finding;
 use crate::registry::Place;
 use crate::secret::Secret;
+use crate::settings::Span;
 use crate::sink::influxdb::control;
 use crate::sink::{self, Destination, Influx, Kind};
 
@@ -39,7 +40,7 @@ pub(super) struct Options {
     #[arg(long, conflicts_with_all = ["write_token_to", "json"])]
     print_token: bool,
     /// How long a new bucket or database keeps points, such as 365d; without it, for ever.
-    #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "SPAN", value_parser = super::span)]
     retention: Option<std::time::Duration>,
     /// What was done as one JSON object on stdout.
     #[arg(long)]
@@ -57,8 +58,8 @@ pub(super) async fn run(command: Command, files: &[PathBuf]) -> Result<(), Failu
     let config = configuration(files)?;
     let chosen = choose(&config.destinations, &options)?;
     if let Some(retention) = options.retention.filter(|span| *span < config.transform.max_backfill()) {
-        let retention = humantime::format_duration(retention);
-        let backfill = humantime::format_duration(config.transform.max_backfill());
+        let retention = Span(retention);
+        let backfill = Span(config.transform.max_backfill());
         eprintln!(
             "--retention {retention} is shorter than time.max_backfill ({backfill}): the database would refuse what we accept"
         );

@@ -1,6 +1,7 @@
 //! `nadikota demo`: a simulated city publishes to the real service, and at the end the books are checked.
 
 mod books;
+mod chaos;
 mod options;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -19,6 +20,7 @@ use crate::pipeline::{self, Running};
 use crate::simulate::publisher::{self, Plan};
 use crate::simulate::{self, City, Expectation, Log, Publish};
 
+pub(super) use chaos::end_with;
 pub(super) use options::Options;
 
 /// How long the deliveries may take after the last publish.
@@ -37,6 +39,9 @@ struct Seen {
 }
 
 pub(super) async fn run(options: Options) -> Result<(), Failure> {
+    if options.chaos {
+        return chaos::run(&options).await;
+    }
     let live = std::io::stdout().is_terminal() && !options.json;
     let data = options.data_dir()?;
     let config = options.config(data.path())?;
@@ -86,7 +91,8 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
     let account = running.drain(DRAIN).await.map_err(anyhow::Error::new)?;
     signals.abort();
 
-    let books = books::close(&log, account, compares && fresh, data.path())?;
+    let places = (compares && fresh).then(|| books::Places::of(data.path()));
+    let books = books::close(&log, account, places.as_ref())?;
     if options.json {
         say_json(&books.told())?
     } else {

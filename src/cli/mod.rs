@@ -14,6 +14,7 @@ mod man;
 mod progress;
 mod quarantine;
 mod run;
+mod simulate;
 mod stop;
 
 use std::ffi::OsString;
@@ -28,6 +29,7 @@ use serde::Serialize;
 pub use stop::on_signal;
 
 use crate::config::Config;
+use crate::settings::Span;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -46,6 +48,9 @@ struct Arguments {
     /// else /etc/nadikota/nadikota.toml.
     #[arg(short, long, global = true, value_name = "FILE")]
     config: Vec<PathBuf>,
+    /// Ends at once when the process with this id, which started it, ends.
+    #[arg(long, global = true, hide = true, value_name = "PID")]
+    parent: Option<u32>,
     #[command(subcommand)]
     command: Command,
 }
@@ -56,6 +61,8 @@ enum Command {
     Run(run::Options),
     /// A simulated city with broker and store built in: needs no set-up, and checks its own books at the end.
     Demo(Box<demo::Options>),
+    /// Load for a broker: the demo's devices publish to it, and it tells how fast PUBACKs come.
+    Simulate(Box<simulate::Options>),
     /// Tells what would become of one message, and why.
     Explain(explain::Options),
     /// What could not be stored, and why (the dead-letter queue).
@@ -108,10 +115,14 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
             return if asked_for_help { Ok(()) } else { Err(Failure::Usage) };
         }
     };
+    if let Some(parent) = arguments.parent {
+        demo::end_with(parent)?;
+    }
     let files = files(arguments.config);
     match arguments.command {
         Command::Run(options) => runtime()?.block_on(run::run(&options, &files)),
         Command::Demo(options) => runtime()?.block_on(demo::run(*options)),
+        Command::Simulate(options) => runtime()?.block_on(simulate::run(&options)),
         Command::Explain(options) => explain::run(&options, &files),
         Command::Quarantine(command) => quarantine::run(command, &files),
         Command::Export(options) => export::run(options, &files),
@@ -179,6 +190,11 @@ fn told(written: std::io::Result<()>) -> Result<(), Failure> {
 /// Writes one value of a result as JSON, on one line of stdout.
 fn say_json(value: &impl Serialize) -> Result<(), Failure> {
     say(serde_json::to_string(value).context("cannot write JSON")?)
+}
+
+/// Reads a length of time on the command line.
+fn span(text: &str) -> Result<std::time::Duration, String> {
+    text.parse::<Span>().map(|span| span.0)
 }
 
 fn count(number: usize, thing: &str) -> String {

@@ -1,5 +1,6 @@
 //! Progress of long work: one line on stderr, where that is a terminal, with rate and time left.
 
+use crate::settings::Span;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -51,7 +52,7 @@ fn line(count: u64, done: f64, taken: Duration) -> String {
         && let Ok(left) = Duration::try_from_secs_f64(taken.as_secs_f64() * (1.0 - done) / done)
     {
         let left = Duration::from_secs(left.as_secs());
-        line.push_str(&format!(", {} left", humantime::format_duration(left)));
+        line.push_str(&format!(", {} left", Span(left)));
     }
     line
 }

@@ -15,6 +15,7 @@ pub(super) const APPLICATION: &str = "7b1c3f52-2a0e-4c1d-9a57-4d0f6e8a9c21";
 pub(super) enum Kind {
     River,
     Weather,
+    Senml,
     Air,
     Noise,
     Waste,
@@ -26,6 +27,7 @@ impl Kind {
     /// Recognised by a word in the name of the registry's profile.
     pub(super) fn of_profile(profile: &str) -> Option<Self> {
         let words = [
+            ("senml", Self::Senml),
             ("river", Self::River),
             ("level", Self::River),
             ("weather", Self::Weather),
@@ -42,6 +44,7 @@ impl Kind {
         match self {
             Self::River => "level",
             Self::Weather => "weather",
+            Self::Senml => "senml",
             Self::Air => "event/up",
             Self::Noise => "laeq",
             Self::Waste => "waste",
@@ -55,7 +58,7 @@ impl Kind {
         match self {
             Self::River => Some(SECOND),
             // Two samples in a message.
-            Self::Light => Some(2 * SECOND),
+            Self::Light | Self::Senml => Some(2 * SECOND),
             Self::Weather | Self::Air | Self::Parking => Some(MILLISECOND),
             Self::Noise | Self::Waste => None,
         }
@@ -108,4 +111,28 @@ pub(super) fn tenths(number: i32) -> f64 {
 /// A whole number of hundredths.
 pub(super) fn hundredths(number: i32) -> f64 {
     f64::from(number) / 100.0
+}
+
+/// A whole number of thousandths.
+pub(super) fn thousandths(number: i32) -> f64 {
+    f64::from(number) / 1000.0
+}
+
+/// Looks random below `range`, and is another one for each of `range` numbers in a row: a prime jumps about.
+pub(super) fn distinct(number: u64, range: u16) -> i32 {
+    const JUMP: u64 = 7919;
+    let place = (number % u64::from(range)).saturating_mul(JUMP) % u64::from(range);
+    i32::try_from(place).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn distinct_numbers_differ_within_their_range() {
+        for range in [350, 401, 40_000_u16] {
+            let seen: std::collections::HashSet<_> =
+                (7..7 + u64::from(range)).map(|number| super::distinct(number, range)).collect();
+            assert_eq!(seen.len(), usize::from(range));
+        }
+    }
 }

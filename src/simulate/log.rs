@@ -56,6 +56,11 @@ impl Log {
         self.entries.iter().filter(|entry| !entry.acknowledged).count()
     }
 
+    /// How often a publish was sent once more.
+    pub fn repeats(&self) -> u64 {
+        self.entries.iter().map(|entry| u64::from(entry.sends.saturating_sub(1))).sum()
+    }
+
     /// How the account must count the acknowledged publishes, each sent once.
     pub fn outcomes(&self) -> Outcomes {
         let mut outcomes = Outcomes::default();

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::air::{self, Air};
-use super::device::{Device, Kind, SECOND, tenths, topic};
+use super::device::{Device, Kind, SECOND, distinct, tenths, topic};
 use super::weather::Weather;
-use super::{Expectation, ExpectedTime, Publish, noise, river};
+use super::{Expectation, ExpectedTime, Publish, noise, river, senml};
 use crate::outcome::Reason;
 
 /// The kinds of trouble, in the order in which the city makes them.
@@ -39,6 +39,8 @@ pub enum Misbehaviour {
     UnregisteredDevice,
     /// Bytes that are no text.
     InvalidUtf8,
+    /// SenML with a label that must be understood, and is not.
+    NotUnderstood,
     /// Nothing wrong, but no reading: a node joins the network.
     Join,
 }
@@ -59,6 +61,7 @@ impl Misbehaviour {
         Self::UnregisteredDevice,
         Self::InvalidUtf8,
         Self::BareNan,
+        Self::NotUnderstood,
         Self::Join,
     ];
 
@@ -79,6 +82,7 @@ impl Misbehaviour {
             Self::UnknownName => "a field that its profile does not know",
             Self::UnregisteredDevice => "a device that the registry does not know",
             Self::InvalidUtf8 => "bytes that are no text",
+            Self::NotUnderstood => "SenML with a label that must be understood, and is not",
             Self::Join => "a node joins the network: no reading",
         }
     }
@@ -95,16 +99,18 @@ impl Misbehaviour {
             | Self::UnknownName
             | Self::InvalidUtf8 => Kind::River,
             Self::Silence | Self::RetainedClear => Kind::Waste,
+            Self::NotUnderstood => Kind::Senml,
             Self::BareNan | Self::Burst | Self::UnregisteredDevice => Kind::Noise,
         }
     }
 }
 
-/// The publish with which `device` misbehaves. Nothing for silence and burst, which are no single publish.
+/// The publish with which `device` misbehaves, the city's publish of that `number`. Nothing for silence and burst, which are no single publish.
 pub(super) fn publish(
     what: Misbehaviour,
     device: &Device,
     told: i64,
+    number: u64,
     rng: &mut fastrand::Rng,
 ) -> Option<Publish> {
     let seconds = told.div_euclid(SECOND);
@@ -135,6 +141,8 @@ pub(super) fn publish(
             (payload.into_bytes(), Expectation::Quarantined(Reason::Malformed))
         }
         Misbehaviour::ClockIn1970 => {
+            // No time of its own will tell it from another, so its value does.
+            let level = tenths(500 + distinct(number, 4_001));
             let payload = format!(
                 r#"{{"ts":{},"level_cm":{level},"battery_v":{battery}}}"#,
                 device.made.saturating_add(60)
@@ -149,6 +157,7 @@ pub(super) fn publish(
         Misbehaviour::BareNan => (b"NaN".to_vec(), Expectation::Quarantined(Reason::NotFinite)),
         Misbehaviour::RetainedClear => (Vec::new(), Expectation::Discarded(Reason::Empty)),
         Misbehaviour::UnroutedTopic => {
+            let level = tenths(500 + distinct(number, 4_001));
             (level.to_string().into_bytes(), Expectation::Quarantined(Reason::NoRoute))
         }
         Misbehaviour::UnknownName => {
@@ -162,13 +171,17 @@ pub(super) fn publish(
         }
         Misbehaviour::UnregisteredDevice => {
             let stranger: Arc<str> = "titipan-01".into();
-            let (payload, point) = noise::reading(&stranger, rng);
+            let (payload, point) = noise::reading(&stranger, number);
             (payload.into_bytes(), stored(point))
         }
         Misbehaviour::InvalidUtf8 => {
             let mut payload = format!(r#"{{"ts":{seconds},"level_cm":{level},"note":""#).into_bytes();
             payload.extend_from_slice(b"\xff\xfe\x1b[2J\"}");
             (payload, Expectation::Quarantined(Reason::Malformed))
+        }
+        Misbehaviour::NotUnderstood => {
+            let payload = senml::not_understood(device, told);
+            (payload.into_bytes(), Expectation::Quarantined(Reason::Malformed))
         }
         Misbehaviour::Join => {
             (air::join(device, told).1.into_bytes(), Expectation::Discarded(Reason::NotData))

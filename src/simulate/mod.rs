@@ -2,11 +2,13 @@
 //!
 //! [`City`] makes publishes, each with what must become of it. A [`Log`] keeps that, together with which of
 //! them a broker acknowledged. [`oracle::judge`] holds the log against what store and quarantine really hold.
-//! All three are pure: time is an argument, chance comes from a seed, nothing here opens a connection.
+//! All three are pure: time is an argument, and chance comes from a seed. Only [`sender`] opens connections.
 
 mod air;
 mod city;
+pub mod crowd;
 mod device;
+pub mod latency;
 mod light;
 mod log;
 mod misbehave;
@@ -15,6 +17,8 @@ pub mod oracle;
 mod parking;
 pub mod publisher;
 pub mod river;
+pub mod sender;
+mod senml;
 mod waste;
 mod weather;
 

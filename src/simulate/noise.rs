@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::device::tenths;
+use super::device::{distinct, thousandths};
 use super::{ExpectedPoint, ExpectedTime};
 
-pub(super) fn reading(device: &Arc<str>, rng: &mut fastrand::Rng) -> (String, ExpectedPoint) {
-    let level = tenths(rng.i32(450..=850));
+/// The `number` of the publish decides the level: without a time, only its value tells one reading from another.
+pub(super) fn reading(device: &Arc<str>, number: u64) -> (String, ExpectedPoint) {
+    let level = thousandths(45_000 + distinct(number, 40_000));
     let point = ExpectedPoint::new("noise", device, ExpectedTime::Receive).good("laeq_dba", level);
     (level.to_string(), point)
 }

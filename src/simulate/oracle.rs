@@ -3,8 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+mod tally;
+
+use super::log::Entry;
 use super::{Expectation, ExpectedPoint, ExpectedTime, Log};
 use crate::outcome::Reason;
+
+pub use tally::{Tally, tally};
 
 /// Examples kept of each kind of difference.
 const EXAMPLES: usize = 10;
@@ -128,18 +133,12 @@ pub fn judge(
     let mut wanted: HashMap<Series, Wanted> = HashMap::new();
     let mut quarantine: HashMap<Held, Allowed> = HashMap::new();
     for entry in &log.entries {
-        let reason = match &entry.expectation {
-            Expectation::Discarded(_) => continue,
-            Expectation::Quarantined(reason) => Some(*reason),
-            Expectation::Points { points, rest } => {
-                for point in points {
-                    want(&mut wanted, point, entry.acknowledged, entry.sends);
-                }
-                *rest
+        if let Expectation::Points { points, .. } = &entry.expectation {
+            for point in points {
+                want(&mut wanted, point, entry.acknowledged, entry.sends);
             }
-        };
-        if let (Some(reason), Some((topic, payload))) = (reason, &entry.bytes) {
-            let held = Held { topic: topic.clone(), payload: payload.clone(), reason };
+        }
+        if let Some(held) = held_of(entry) {
             quarantine.entry(held).or_default().add(entry.acknowledged, entry.sends);
         }
     }
@@ -197,8 +196,7 @@ fn judge_row(wanted: &mut HashMap<Series, Wanted>, row: &Row, verdict: &mut Verd
     let Some(series) = wanted.get_mut(&(row.measurement.clone(), device)) else {
         return verdict.unexpected.add(1, text(row));
     };
-    // "Not evaluated" is as good as "pass": which of them depends on the ranges in the catalogue.
-    let value = if row.field.ends_with("_qc") && row.value == 2.0 { 1.0 } else { row.value };
+    let value = same_flag(&row.field, row.value);
     if let Some(told) = series.told.get_mut(&(row.field.clone(), row.time)) {
         told.found = told.found.saturating_add(1);
         if told.found > 1 {
@@ -247,6 +245,22 @@ fn count_missing(
         verdict.expected = verdict.expected.saturating_add(allowed.least);
         verdict.missing.add(allowed.missing(), in_words(record));
     }
+}
+
+/// The record that a message must leave in quarantine.
+fn held_of(entry: &Entry) -> Option<Held> {
+    let reason = match &entry.expectation {
+        Expectation::Discarded(_) => None,
+        Expectation::Quarantined(reason) => Some(*reason),
+        Expectation::Points { rest, .. } => *rest,
+    }?;
+    let (topic, payload) = entry.bytes.as_ref()?;
+    Some(Held { topic: topic.clone(), payload: payload.clone(), reason })
+}
+
+/// "Not evaluated" is as good as "pass": which of them depends on the ranges in the catalogue.
+fn same_flag(field: &str, value: f64) -> f64 {
+    if field.ends_with("_qc") && value == 2.0 { 1.0 } else { value }
 }
 
 fn in_words(held: &Held) -> String {

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::sender::{self, Break, Happening};
 use super::{City, Log, Publish};
 use crate::clock::Clock;
 use crate::mqtt::Options;
-use crate::mqtt::publish::{PublishError, Publisher};
-
-/// How often the rate's allowance is topped up.
-const TICK: Duration = Duration::from_millis(10);
+use crate::mqtt::publish::PublishError;
 
 /// How to publish.
 #[derive(Debug, Clone, Copy)]
@@ -43,57 +40,24 @@ pub async fn run(
     plan: Plan,
     clock: &Clock,
     stop: &CancellationToken,
-    mut seen: impl FnMut(&Publish),
+    seen: impl FnMut(&Publish),
 ) -> Result<(), PublishError> {
-    let window = plan.window.max(1);
-    let mut publisher = Publisher::new(options, window);
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // A poll that is cut off while it connects would begin another connection under the same client id.
-    settle(&mut publisher, log).await?;
-    let start = Instant::now();
-    let mut sent: u64 = 0;
-    while !stop.is_cancelled() && plan.count.is_none_or(|count| sent < count) {
-        let due = plan.rate.map_or(u64::MAX, |rate| allowance(start.elapsed(), rate));
-        let mut room = usize::from(window).saturating_sub(publisher.outstanding());
-        while room > 0 && sent < due && plan.count.is_none_or(|count| sent < count) {
-            let publish = city.next(clock.now());
-            seen(&publish);
-            let ticket = log.sent(&publish);
-            while !publisher.try_publish(ticket, &publish.topic, publish.payload.clone(), publish.retain) {
-                settle(&mut publisher, log).await?;
-            }
-            sent = sent.saturating_add(1);
-            room -= 1;
-        }
-        tokio::select! {
-            settled = settle(&mut publisher, log) => settled?,
-            _ = tick.tick() => {}
-            () = stop.cancelled() => {}
-        }
-    }
-    let late = Instant::now() + plan.patience;
-    while publisher.outstanding() > 0 {
-        match tokio::time::timeout_at(late, settle(&mut publisher, log)).await {
-            Ok(settled) => settled?,
-            // The log says which are open; judging that is not the publisher's job.
-            Err(_) => break,
-        }
-    }
-    Ok(())
+    sender::run(city, options, plan, Break::End, clock, stop, record(log, seen)).await
 }
 
-async fn settle(publisher: &mut Publisher, log: &mut Log) -> Result<(), PublishError> {
-    if let Some(ticket) = publisher.poll().await? {
-        log.acknowledged(ticket);
+/// Keeps the log of what a sender tells, and passes each publish on to `seen`.
+pub fn record(log: &mut Log, mut seen: impl FnMut(&Publish)) -> impl FnMut(Happening<'_>) {
+    // The log may hold another run's publishes before ours.
+    let first = u64::try_from(log.len()).unwrap_or(u64::MAX);
+    move |happening| match happening {
+        Happening::Sent(publish) => {
+            seen(publish);
+            log.sent(publish);
+        }
+        Happening::SentAgain(ticket) => log.sent_again(first.saturating_add(ticket)),
+        Happening::Acknowledged(ticket) => log.acknowledged(first.saturating_add(ticket)),
+        Happening::Connected | Happening::Broken(_) => {}
     }
-    Ok(())
-}
-
-/// Messages that may have been sent after so long.
-fn allowance(elapsed: Duration, rate: u32) -> u64 {
-    let messages = elapsed.as_micros().saturating_mul(u128::from(rate)) / 1_000_000;
-    u64::try_from(messages).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 #[cfg(test)]

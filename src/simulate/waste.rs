@@ -1,12 +1,13 @@
 //! Waste bins: numbers as text, no time.
 
-use super::device::{Device, hundredths, tenths};
+use super::device::{Device, distinct, tenths, thousandths};
 use super::{ExpectedPoint, ExpectedTime};
 
 pub(super) fn reading(device: &Device, rng: &mut fastrand::Rng) -> (String, ExpectedPoint) {
     let fill = f64::from(rng.i32(0..=100));
-    let temperature = tenths(rng.i32(260..=420));
-    let battery = hundredths(rng.i32(330..=365));
+    // Without a time, only the values tell one reading from another.
+    let temperature = tenths(260 + distinct(device.made / 350, 161));
+    let battery = thousandths(3_300 + distinct(device.made, 350));
     let payload = format!(r#"{{"fill":"{fill}","temp":"{temperature}","bat":"{battery}"}}"#);
     let point = ExpectedPoint::new("waste", &device.id, ExpectedTime::Receive)
         .good("fill_level_pct", fill)

@@ -37,7 +37,8 @@ impl Config {
                 section.problem("name", "another broker of the list has it");
             }
             let connections = section.get("connections", 1_u16);
-            let mut config = Self::read(&mut section, name);
+            let mut config = Self::read(&mut section);
+            config.name = name;
             if !(1..=64).contains(&connections) {
                 section.problem("connections", "must be from 1 to 64");
             }
@@ -79,7 +80,8 @@ impl Config {
         plain.iter().map(shared).collect()
     }
 
-    fn read(section: &mut Section, name: String) -> Self {
+    /// Reads one section.
+    pub fn read(section: &mut Section) -> Self {
         let enabled = section.get("enabled", true);
         let url = section.get("url", "mqtt://127.0.0.1:1883".to_owned());
         let (host, port, mut transport) = place(&url).unwrap_or_else(|text| {
@@ -124,7 +126,7 @@ impl Config {
             section.problem("share", "must be a name without \"/\", \"+\" and \"#\"");
         }
         Self {
-            name,
+            name: String::new(),
             member: 0,
             share,
             enabled,
@@ -257,7 +259,7 @@ mod tests {
             let values = [("client_id", ""), ("session_expiry", expiry)]
                 .map(|(key, text)| (key.to_owned(), ::config::Value::from(text)));
             let mut section = Section::root(values.into_iter().collect(), problems.clone());
-            let _ = Config::read(&mut section, String::new());
+            let _ = Config::read(&mut section);
             assert_eq!(!problems.into_vec().is_empty(), refused);
         }
     }

@@ -20,6 +20,7 @@ mod line_protocol;
 mod main_job;
 mod narrow_window;
 mod second_opinion;
+mod simulate;
 mod smoke;
 mod sources;
 mod support;

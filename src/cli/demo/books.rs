@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::account::Account;
 use crate::journal::disk::RealDisk;
 use crate::quarantine::{self, Filter};
 use crate::simulate::Log;
-use crate::simulate::oracle::{self, Held, Row, Verdict};
+use crate::simulate::oracle::{self, Held, Row, Tally, Verdict};
 use crate::sink::embedded::{Reader, Value};
 
 /// Everything known at the end.
@@ -21,37 +21,76 @@ pub(super) struct Books {
     account: Account,
     published: usize,
     unacknowledged: usize,
+    sent_again: u64,
     /// Nothing where the store is not ours to read, or held something before.
-    verdict: Option<Verdict>,
-    /// Discards that the log expects and the account lacks.
+    found: Option<(Verdict, Tally)>,
+    /// Every discard that the log expects is in the account.
     discards_agree: bool,
+    /// The service received each acknowledged message, and none that was not sent.
+    received_agree: bool,
+}
+
+/// Where store and quarantine are.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// The directory of the embedded store.
+    pub(super) store: PathBuf,
+    pub(super) quarantine: PathBuf,
+}
+
+impl Places {
+    /// Those of one service with the embedded store.
+    pub(super) fn of(data: &Path) -> Self {
+        Self { store: data.to_owned(), quarantine: data.join("quarantine") }
+    }
 }
 
 /// The JSON shape.
 #[derive(Debug, Serialize)]
 pub(super) struct Told<'a> {
+    /// What became of the acknowledged messages, by the publisher's log.
+    #[serde(flatten)]
+    tally: Option<&'a Tally>,
     account: &'a Account,
     balances: bool,
     published: usize,
     unacknowledged: usize,
+    /// Publishes repeated because their PUBACK did not come before the connection ended.
+    sent_again: u64,
     store_agrees: Option<bool>,
     expected_values: Option<u64>,
     found_values: Option<u64>,
 }
 
-/// Closes the books; `compare` says whether the store can be held against the log.
-pub(super) fn close(log: &Log, account: Account, compare: bool, data: &Path) -> anyhow::Result<Books> {
-    let verdict = if compare { Some(judge(log, data)?) } else { None };
+/// Closes the books; with places, what they hold is held against the log.
+pub(super) fn close(log: &Log, account: Account, places: Option<&Places>) -> anyhow::Result<Books> {
+    let found = places.map(|places| judge(log, places)).transpose()?;
     let expected = log.outcomes().discarded;
     let discards_agree = expected
         .iter()
         .all(|(reason, count)| account.discarded.get(reason).is_some_and(|counted| counted >= count));
-    Ok(Books { account, published: log.len(), unacknowledged: log.open(), verdict, discards_agree })
+    let acknowledged = count(log.len().saturating_sub(log.open()));
+    let most = count(log.len()).saturating_add(log.repeats());
+    // What is compared begins empty; another account may hold an earlier run's messages, or a broker still have some.
+    let received_agree = places.is_none() || (acknowledged..=most).contains(&account.received);
+    Ok(Books {
+        account,
+        published: log.len(),
+        unacknowledged: log.open(),
+        sent_again: log.repeats(),
+        found,
+        discards_agree,
+        received_agree,
+    })
 }
 
-fn judge(log: &Log, data: &Path) -> anyhow::Result<Verdict> {
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+fn judge(log: &Log, places: &Places) -> anyhow::Result<(Verdict, Tally)> {
     let mut rows = Vec::new();
-    let reader = Reader::open(data).context("cannot read the store")?;
+    let reader = Reader::open(&places.store).context("cannot read the store")?;
     reader
         .each(|row| {
             let tags: BTreeMap<_, _> = row.tags.into_iter().collect();
@@ -71,8 +110,7 @@ fn judge(log: &Log, data: &Path) -> anyhow::Result<Verdict> {
         })
         .context("cannot read the store")?;
     let mut held = Vec::new();
-    let dir = data.join("quarantine");
-    quarantine::list(&dir, &RealDisk, &BTreeMap::new(), &Filter::default(), |message| {
+    quarantine::list(&places.quarantine, &RealDisk, &BTreeMap::new(), &Filter::default(), |message| {
         held.push(Held {
             topic: message.record.message.topic.to_vec(),
             payload: message.record.message.payload.to_vec(),
@@ -80,7 +118,8 @@ fn judge(log: &Log, data: &Path) -> anyhow::Result<Verdict> {
         });
     })
     .context("cannot read the quarantine")?;
-    Ok(oracle::judge(log, rows, held))
+    let tally = oracle::tally(log, &rows, &held);
+    Ok((oracle::judge(log, rows, held), tally))
 }
 
 impl Books {
@@ -89,18 +128,30 @@ impl Books {
         self.account.balances()
             && self.account.pending == 0
             && self.discards_agree
-            && self.verdict.as_ref().is_none_or(Verdict::agrees)
+            && self.received_agree
+            && self
+                .found
+                .as_ref()
+                .is_none_or(|(verdict, tally)| verdict.agrees() && tally.lost == 0 && tally.doubled == 0)
+    }
+
+    /// The last line: what became of each acknowledged message. Nothing where the store was not compared.
+    pub(super) fn tally(&self) -> String {
+        self.found.as_ref().map(|(_, tally)| tally.to_string()).unwrap_or_default()
     }
 
     pub(super) fn told(&self) -> Told<'_> {
+        let verdict = self.found.as_ref().map(|(verdict, _)| verdict);
         Told {
             account: &self.account,
             balances: self.account.balances(),
             published: self.published,
             unacknowledged: self.unacknowledged,
-            store_agrees: self.verdict.as_ref().map(|verdict| verdict.agrees() && self.discards_agree),
-            expected_values: self.verdict.as_ref().map(|verdict| verdict.expected),
-            found_values: self.verdict.as_ref().map(|verdict| verdict.found),
+            sent_again: self.sent_again,
+            tally: self.found.as_ref().map(|(_, tally)| tally),
+            store_agrees: verdict.map(|verdict| verdict.agrees() && self.discards_agree),
+            expected_values: verdict.map(|verdict| verdict.expected),
+            found_values: verdict.map(|verdict| verdict.found),
         }
     }
 }
@@ -123,7 +174,20 @@ impl fmt::Display for Books {
         if !self.discards_agree {
             writeln!(f, "the account lacks discards that the publisher's log expects")?;
         }
-        match &self.verdict {
+        if !self.received_agree {
+            writeln!(f, "the account holds fewer messages than were acknowledged, or more than were sent")?;
+        }
+        if let Some((_, tally)) = self.found.as_ref().filter(|_| self.sent_again > 0) {
+            writeln!(
+                f,
+                "sent again     {:>8}, having no PUBACK; {} of them are there twice for want of an own time",
+                self.sent_again, tally.repeated
+            )?;
+        }
+        for example in self.found.iter().flat_map(|(_, tally)| &tally.examples) {
+            writeln!(f, "{example}")?;
+        }
+        match self.found.as_ref().map(|(verdict, _)| verdict) {
             None => {
                 write!(f, "the store was not compared: it is not the demo's own, or held something before")
             }

@@ -16,9 +16,13 @@ use crate::{embedded, logging, mqtt, source};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Options {
-    /// Stop after this long, such as 20s; without it, at Ctrl-C.
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    /// Stop after this long, such as 20s; without it, at Ctrl-C, and with --chaos after 20s.
+    #[arg(long = "for", value_name = "TIME", value_parser = super::super::span)]
     pub(super) length: Option<Duration>,
+    /// Lets the database vanish for 5 s, kills the service and starts it again, and proves that nothing is lost or
+    /// doubled. The service is a process of its own, on free ports.
+    #[arg(long, conflicts_with_all = ["mqtt", "http", "broker", "influx"])]
+    pub(super) chaos: bool,
     /// One JSON object on the last line of stdout instead of the living view.
     #[arg(long)]
     pub(super) json: bool,
@@ -56,6 +60,11 @@ impl Data {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// For who wants to look into it.
+    pub(super) fn keep(&mut self) {
+        self.goes = false;
+    }
 }
 
 impl Drop for Data {
@@ -73,6 +82,14 @@ impl Options {
         }
         let name = format!("nadikota-demo-{}-{:x}", std::process::id(), fastrand::u32(..));
         Ok(Data { path: std::env::temp_dir().join(name), goes: true })
+    }
+
+    /// The city's connection to a broker on this machine.
+    pub(super) fn broker_at(&self, address: SocketAddr) -> mqtt::Options {
+        let mut options = plain_client("nadikota-demo-city");
+        options.host = address.ip().to_string();
+        options.port = address.port();
+        options
     }
 
     /// The configuration inside the program, with the demo's own ways in and out.
@@ -111,30 +128,21 @@ impl Options {
 
     /// The city's connection to whichever broker there is.
     pub(super) fn broker_address(&self, running: &Running) -> Result<mqtt::Options, Failure> {
-        let mut options = self.client("nadikota-demo-city")?;
-        options.version = mqtt::Version::V3;
-        options.session_expiry = Duration::ZERO;
-        if let Some(address) = running.mqtt {
-            options.host = address.ip().to_string();
-            options.port = address.port();
+        match running.mqtt {
+            Some(address) => Ok(self.broker_at(address)),
+            None => Ok(mqtt::Options {
+                version: mqtt::Version::V3,
+                session_expiry: Duration::ZERO,
+                ..self.client("nadikota-demo-city")?
+            }),
         }
-        Ok(options)
     }
 
     fn client(&self, id: &str) -> Result<mqtt::Options, Failure> {
         let mut options = mqtt::Options {
             version: mqtt::Version::V5,
-            host: "127.0.0.1".to_owned(),
-            port: self.mqtt.port(),
-            transport: mqtt::Transport::default(),
-            client_id: id.to_owned(),
-            login: None,
-            keep_alive: Duration::from_secs(30),
             session_expiry: Duration::from_secs(3600),
-            receive_maximum: 1000,
-            max_packet: 2 * 1024 * 1024,
-            filters: Vec::new(),
-            stale: Vec::new(),
+            ..plain_client(id)
         };
         if let Some(url) = &self.broker {
             if url.scheme() != "mqtt" {
@@ -144,6 +152,24 @@ impl Options {
             options.port = url.port().unwrap_or(1883);
         }
         Ok(options)
+    }
+}
+
+/// A client with a clean session, on this machine.
+fn plain_client(id: &str) -> mqtt::Options {
+    mqtt::Options {
+        version: mqtt::Version::V3,
+        host: "127.0.0.1".to_owned(),
+        port: 1883,
+        transport: mqtt::Transport::default(),
+        client_id: id.to_owned(),
+        login: None,
+        keep_alive: Duration::from_secs(30),
+        session_expiry: Duration::ZERO,
+        receive_maximum: 1000,
+        max_packet: 2 * 1024 * 1024,
+        filters: Vec::new(),
+        stale: Vec::new(),
     }
 }
 

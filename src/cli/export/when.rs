@@ -1,5 +1,6 @@
 //! When: a time as people type it, exact, local, or so long ago.
 
+use crate::settings::Span;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -18,7 +19,7 @@ pub(super) fn read(text: &str, zone: &TimeZone, now: i64) -> Result<i64, String>
     {
         return nanos(exact);
     }
-    let ago = humantime::parse_duration(text).ok().and_then(|ago| i64::try_from(ago.as_nanos()).ok());
+    let ago = text.parse::<Span>().ok().and_then(|ago| i64::try_from(ago.0.as_nanos()).ok());
     ago.and_then(|ago| now.checked_sub(ago)).ok_or_else(|| {
         format!(
             "\"{}\" is not a time; write 2026-11-01T06:00:00+07:00, a local time such as \"2026-11-01 06:00\", or a \

@@ -146,3 +146,76 @@ fn without_an_acknowledgement_both_are_right() {
     keep(noise, 3, &mut rows, &mut held);
     assert!(!judge(&log, rows, []).agrees());
 }
+
+#[test]
+fn the_tally_counts_messages_and_each_has_one_place() {
+    let (log, rows, held) = world();
+    let all = tally(&log, &rows, &held);
+    assert_eq!((all.acknowledged, all.lost, all.doubled, all.repeated), (1_500, 0, 0, 0), "{all:?}");
+    assert_eq!(all.stored + all.quarantined + all.discarded, 1_500);
+    assert!(all.flagged > 0 && all.quarantined > 0 && all.discarded > 0, "{all:?}");
+    assert!(all.to_string().starts_with("acknowledged 1500, stored "), "{all}");
+}
+
+#[test]
+fn the_tally_notices_a_lost_or_doubled_message_with_and_without_an_own_time() {
+    for measurement in TOLD_AND_RECEIVED {
+        let (log, mut rows, held) = world();
+        let at = place(&rows, measurement);
+        // The same point once more: at another time where nobody told the time, else under another site.
+        let mut again: Vec<Row> = rows
+            .iter()
+            .filter(|row| row.time == rows[at].time && row.tags == rows[at].tags)
+            .cloned()
+            .collect();
+        for row in &mut again {
+            row.tags.insert("site".to_owned(), "elsewhere".to_owned());
+            row.time += i64::from(measurement == "noise") * 1_000_000;
+        }
+        rows.extend(again);
+        let doubled = tally(&log, &rows, &held);
+        assert_eq!((doubled.lost, doubled.doubled), (0, 1), "{doubled:?}");
+        rows.remove(at);
+        let (log, mut rows, held) = world();
+        rows.remove(place(&rows, measurement));
+        let lost = tally(&log, &rows, &held);
+        assert_eq!((lost.lost, lost.doubled), (1, 0), "{measurement}: one field lacks: {lost:?}");
+    }
+    let (log, rows, mut held) = world();
+    let last = held.pop().unwrap();
+    assert_eq!(tally(&log, &rows, &held).lost, 1);
+    held.extend([last.clone(), last]);
+    assert_eq!(tally(&log, &rows, &held).doubled, 1);
+}
+
+#[test]
+fn a_message_sent_again_may_be_there_twice_but_hides_no_other_that_is_lost() {
+    let all = publishes(Options::default(), 600);
+    let noise: Vec<_> =
+        all.iter().filter(|publish| publish.misbehaviour == Some(Misbehaviour::Burst)).take(2).collect();
+    let (mut log, mut rows, mut held) = (Log::default(), Vec::new(), Vec::new());
+    for publish in &noise {
+        let ticket = log.sent(publish);
+        log.acknowledged(ticket);
+    }
+    log.sent_again(0);
+    keep(noise[0], 1, &mut rows, &mut held);
+    keep(noise[0], 2, &mut rows, &mut held);
+    let one = tally(&log, &rows, &held);
+    assert_eq!((one.stored, one.lost, one.doubled, one.repeated), (1, 1, 0, 1), "{one:?}");
+    keep(noise[1], 3, &mut rows, &mut held);
+    let both = tally(&log, &rows, &held);
+    assert_eq!((both.stored, both.lost, both.doubled, both.repeated), (2, 0, 0, 1), "{both:?}");
+    // The second one was sent once only.
+    keep(noise[1], 4, &mut rows, &mut held);
+    assert_eq!(tally(&log, &rows, &held).doubled, 1);
+    // Without an acknowledgement it may lack, or be there once.
+    let mut log = Log::default();
+    log.sent(noise[0]);
+    let (mut rows, mut held) = (Vec::new(), Vec::new());
+    assert_eq!(tally(&log, &rows, &held), Tally::default());
+    keep(noise[0], 1, &mut rows, &mut held);
+    assert_eq!(tally(&log, &rows, &held), Tally::default());
+    keep(noise[0], 2, &mut rows, &mut held);
+    assert_eq!(tally(&log, &rows, &held).doubled, 1);
+}

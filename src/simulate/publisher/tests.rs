@@ -2,13 +2,6 @@
 
 use super::*;
 
-#[test]
-fn the_allowance_follows_the_rate() {
-    assert_eq!(allowance(Duration::ZERO, 200), 1);
-    assert_eq!(allowance(Duration::from_secs(3), 200), 601);
-    assert_eq!(allowance(Duration::MAX, u32::MAX), u64::MAX);
-}
-
 /// Ends with the test, also when that panics.
 struct Broker(std::process::Child);
 

@@ -10,6 +10,7 @@ use super::server::{self, Depth};
 use super::setup::find_bucket;
 use super::{ControlError, Typed, quoted};
 use crate::finding::{Finding, Grade};
+use crate::settings::Span;
 use crate::sink::{Influx, Login, Place, Template};
 
 /// Type names as InfluxDB tells them, by measurement and field.
@@ -145,13 +146,13 @@ async fn retention(
             format!(
                 "points are kept {}, but may be {} old when they come (time.max_backfill): the database refuses \
                  the older ones",
-                humantime::format_duration(kept),
-                humantime::format_duration(at_least)
+                Span(kept),
+                Span(at_least)
             ),
             "lengthen the retention or shorten time.max_backfill",
         ),
         Ok(Some(kept)) if kept.is_zero() => Finding::ok(about, "points are kept for ever"),
-        Ok(Some(kept)) => Finding::ok(about, format!("points are kept {}", humantime::format_duration(kept))),
+        Ok(Some(kept)) => Finding::ok(about, format!("points are kept {}", Span(kept))),
         Ok(None) => Finding::warning(about, "cannot be seen with this login", "look with an admin's"),
         Err(ControlError::OnlyPlainHttp { .. }) => Finding::warning(
             about,
@@ -174,7 +175,7 @@ async fn policy_duration(
         let [names, defaults, durations] = &columns;
         for ((name, default), duration) in names.iter().zip(defaults).zip(durations) {
             if policy.map_or(default == "true", |policy| policy == name) {
-                return Ok(humantime::parse_duration(duration).ok());
+                return Ok(duration.parse::<Span>().ok().map(|span| span.0));
             }
         }
     }

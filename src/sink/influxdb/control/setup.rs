@@ -16,6 +16,7 @@ use super::caller::Caller;
 use super::{ControlError, Typed, quoted};
 use crate::finding::Finding;
 use crate::secret::Secret;
+use crate::settings::Span;
 use crate::sink::{Influx, Login, Place};
 
 /// What was done, and the new token where the version has tokens.
@@ -119,7 +120,7 @@ async fn create_database(
 }
 
 fn kept(retention: Option<Duration>) -> String {
-    retention.map_or_else(|| "for ever".to_owned(), |span| humantime::format_duration(span).to_string())
+    retention.map_or_else(|| "for ever".to_owned(), |span| Span(span).to_string())
 }
 
 async fn setup_v2(
