@@ -9,6 +9,7 @@
 )]
 
 mod as_sent;
+mod compose;
 mod control;
 mod demo;
 mod expiry;
@@ -18,6 +19,7 @@ mod house;
 mod inspect;
 mod line_protocol;
 mod main_job;
+mod mosquitto_shipped;
 mod narrow_window;
 mod second_opinion;
 mod simulate;
