@@ -29,7 +29,7 @@ impl Transform {
         begun.sum()
     }
 
-    /// Measurement and field, and the type we write it as, in InfluxDB's words. Names that only devices know,
+    /// Measurement (or none: any) and field (or none: any other number), and the type we write it as, in InfluxDB's words. Names that only devices know,
     /// and profiles that only the registry gives, are not among them.
     pub fn fields_for(&self, destination: &str) -> BTreeMap<(String, String), &'static str> {
         let mut all = BTreeMap::new();
