@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -27,9 +27,12 @@ pub(super) async fn run(_options: &Options, files: &[PathBuf]) -> Result<(), Fai
         .reloader
         .take()
         .map(|reloader| tokio::spawn(reload::keep_up(reloader, files.to_vec(), watched, every, hangup)));
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = running.failed() => tracing::error!("a part of nadikota has ended; stopping"),
+    let failed = tokio::select! {
+        () = stop.cancelled() => false,
+        () = running.failed() => true,
+    };
+    if failed {
+        tracing::error!("a part of nadikota has ended; stopping");
     }
     if let Some(reloading) = reloading {
         reloading.abort();
@@ -43,5 +46,10 @@ pub(super) async fn run(_options: &Options, files: &[PathBuf]) -> Result<(), Fai
         pending = account.pending,
         "nadikota has stopped"
     );
-    Ok(())
+    // Whoever supervises us must see that this was no stop that somebody asked for.
+    if failed {
+        Err(anyhow!("a part of nadikota has ended by itself; the log says which").into())
+    } else {
+        Ok(())
+    }
 }

@@ -336,7 +336,15 @@ impl Delivery {
 
     /// Moves the position over what is settled, after the quarantine has synced what was refused.
     async fn pass(&mut self, stop: &CancellationToken) {
-        let Some(settled) = self.ledger.settled() else { return };
+        let Some(settled) = self.ledger.settled() else {
+            // Where nothing moves any more its age is what shows it; nobody needs to be woken for that.
+            let oldest = self.ledger.oldest_received();
+            self.standing.send_if_modified(|standing| {
+                standing.oldest_received = oldest;
+                false
+            });
+            return;
+        };
         if !settled.refused.is_empty() && !self.hold(&settled.refused, stop).await {
             return;
         }

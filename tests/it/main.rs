@@ -21,6 +21,8 @@ mod line_protocol;
 mod main_job;
 mod mosquitto_shipped;
 mod narrow_window;
+mod onboarding;
+mod operations;
 mod reload;
 mod second_opinion;
 mod simulate;

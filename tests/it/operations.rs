@@ -1,0 +1,224 @@
+//! The page for operators has every part, advice, reason and number that the program tells, and none that it does not.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use nadikota::mqtt::{Expiry, Whose};
+use nadikota::outcome::Reason;
+
+use super::support::certificates::Ca;
+use super::support::http;
+use super::support::nadikota::Nadikota;
+use super::support::publish::publish;
+use super::support::wait::{free_addresses, poll_until};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The page with every run of white space as one space, so that line breaks do not matter.
+fn page() -> String {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md"))
+        .expect("the page");
+    one_line(&text)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What the source tells operators: part names, and the advice that goes with a state.
+#[derive(Debug, Default)]
+struct Told {
+    parts: BTreeSet<String>,
+    advice: BTreeSet<String>,
+}
+
+impl Told {
+    fn read(source: &str) -> Self {
+        let mut told = Self::default();
+        for (at, _) in source.match_indices(".part(") {
+            let argument = source[at + ".part(".len()..].trim_start();
+            if let Some(name) = argument.strip_prefix("format!(").unwrap_or(argument).strip_prefix('"') {
+                let name = name.split(['"', '{']).next().unwrap_or_default();
+                told.parts.insert(name.trim_end().to_owned());
+            }
+        }
+        for call in [".not_ready(", ".degraded("] {
+            for (at, _) in source.match_indices(call) {
+                let arguments = arguments(&source[at + call.len()..]);
+                // The reason comes first; it may hold literals of its own.
+                let (Some(last), true) =
+                    (literals(arguments).pop(), arguments.trim_end().ends_with(['"', ',']))
+                else {
+                    continue;
+                };
+                told.advice.insert(last);
+            }
+        }
+        for mark in ["what_to_do: \"", "what_to_do = \"", "what_to_do:\n"] {
+            for (at, _) in source.match_indices(mark) {
+                told.advice.extend(source[at..].split('"').nth(1).map(literal));
+            }
+        }
+        told
+    }
+}
+
+/// Up to the parenthesis that closes the call.
+fn arguments(text: &str) -> &str {
+    let (mut depth, mut quoted) = (1, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            '"' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => {
+                depth -= 1;
+                if depth == 0 {
+                    return &text[..at];
+                }
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+/// Literals of one text; none in src that is told to operators holds an escaped quote.
+fn literals(text: &str) -> Vec<String> {
+    text.split('"').skip(1).step_by(2).map(literal).collect()
+}
+
+fn literal(text: &str) -> String {
+    one_line(&text.replace("\\\n", " "))
+}
+
+fn collect(dir: &Path, told: &mut Told) {
+    for entry in fs::read_dir(dir).expect("a readable directory") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if path.is_dir() {
+            // What `check` finds is told by `check`, not by health; the demo's database has a board of its own.
+            if !matches!(&*name, "tests" | "control" | "demo") {
+                collect(&path, told);
+            }
+        } else if name.ends_with(".rs")
+            && !name.starts_with("tests")
+            && !matches!(&*name, "inspect.rs" | "testing.rs")
+        {
+            let text = fs::read_to_string(&path).expect("a readable file");
+            let read = Told::read(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
+            told.parts.extend(read.parts);
+            told.advice.extend(read.advice);
+        }
+    }
+}
+
+#[test]
+fn every_part_and_every_advice_of_health_is_explained() {
+    let (mut told, page) = (Told::default(), page());
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut told);
+    told.advice.extend(
+        [Whose::Ca, Whose::Client, Whose::Broker]
+            .map(|whose| one_line(Expiry { whose, file: None, at: 0 }.what_to_do())),
+    );
+    for known in ["journal", "cursor", "quarantine", "broker", "configuration", "destination"] {
+        assert!(told.parts.contains(known), "{known} is not found in src any more: {:?}", told.parts);
+    }
+    assert!(told.advice.len() > 20, "{:?}", told.advice);
+    let missing: Vec<_> = told
+        .parts
+        .iter()
+        // A heading, with or without what names the one among several.
+        .filter(|part| !["`", " NAME`"].iter().any(|end| page.contains(&format!("### `{part}{end}"))))
+        .chain(told.advice.iter().filter(|advice| !page.contains(&format!("**{advice}**"))))
+        .collect();
+    assert!(missing.is_empty(), "docs/operations.md does not explain: {missing:#?}");
+}
+
+#[test]
+fn what_the_source_tells_is_found_in_each_of_its_shapes() {
+    let told = Told::read(
+        "let a = board.part(\"journal\"); let b = board.part(format!(\"destination {name}\"));\n\
+         self.part.degraded(format!(\"it (this) ended: {error}\"), \"mend it \\\n   soon\");\n\
+         part.not_ready(\n  reason,\n  \"free it\",\n);\n\
+         Verdict::Hold { why, what_to_do: \"check it; now\" }\n\
+         let what_to_do = \"look\"; self.part.degraded(one, two);",
+    );
+    let texts = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>();
+    assert_eq!(texts(told.parts), ["destination", "journal"]);
+    assert_eq!(texts(told.advice), ["check it; now", "free it", "look", "mend it soon"]);
+}
+
+#[test]
+fn every_reason_of_quarantine_and_discard_is_explained() {
+    let page = page();
+    let missing: Vec<_> =
+        Reason::ALL.iter().filter(|reason| !page.contains(&format!("`{}`", reason.code()))).collect();
+    assert!(missing.is_empty(), "docs/operations.md does not explain: {missing:?}");
+}
+
+#[test]
+fn every_number_of_metrics_is_on_the_page_and_no_other() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let authority = Ca::new(dir.path(), "ca");
+    let [broker, database, embedded] = free_addresses();
+    // Nobody answers at either end: every number is told from the start all the same.
+    let services = [
+        format!(
+            "[mqtt]\nurl = \"mqtts://{broker}\"\nca_file = \"{}\"\n[[destinations]]\nversion = \"1\"\n\
+             url = \"http://{database}\"\ndatabase = \"city\"\n",
+            authority.file.display()
+        ),
+        format!(
+            "[mqtt]\nenabled = false\n[broker]\nlisten = \"{embedded}\"\n[[destinations]]\nkind = \"embedded\"\n"
+        ),
+    ]
+    .map(|config| Nadikota::start(&config));
+    let names = |text: &str| -> BTreeSet<String> {
+        let name = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        text.match_indices("nadikota_").map(|(at, _)| name(&text[at..])).collect()
+    };
+    let told = poll_until(LIMIT, "the certificates were looked at", || {
+        let mut told = BTreeSet::new();
+        for service in &services {
+            let text = http::get(service.http(), "/metrics").expect("metrics").body;
+            let lines = text.lines().filter(|line| !line.starts_with('#'));
+            told.extend(lines.map(|line| line.split(['{', ' ']).next().unwrap_or_default().to_owned()));
+        }
+        told.contains("nadikota_certificate_expiry_seconds").then_some(told)
+    });
+    // A histogram is one name on the page, and three series and more in what is told.
+    let plain = |name: &String| {
+        let ends = ["_bucket", "_count", "_sum"];
+        ends.iter()
+            .find_map(|end| name.strip_suffix(end))
+            .filter(|_| !name.ends_with("_total"))
+            .unwrap_or(name)
+            .to_owned()
+    };
+    let told: BTreeSet<String> = told.iter().map(plain).collect();
+    let explained: BTreeSet<String> = names(&page())
+        .iter()
+        // The volume of docker-compose.yml is no number.
+        .filter(|name| !name.starts_with("nadikota_nadikota"))
+        .map(plain)
+        .collect();
+    assert!(told.len() > 20, "{told:?}");
+    assert_eq!(told, explained, "/metrics (left) and docs/operations.md (right) differ");
+}
+
+#[test]
+fn the_age_of_the_oldest_message_is_told_while_the_database_is_away() {
+    let [broker, database] = free_addresses();
+    let nadikota = Nadikota::start(&format!(
+        "[mqtt]\nenabled = false\n[broker]\nlisten = \"{broker}\"\n[[destinations]]\nversion = \"1\"\n\
+         url = \"http://{database}\"\ndatabase = \"city\"\n"
+    ));
+    poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));
+    let topic = "city/pasuruan/gadingrejo/wl-welang-01/level".to_owned();
+    publish(broker, "device", &[(topic, "{\"level_cm\": 120}".to_owned())]);
+    let age = || nadikota.health()?["oldest_unsettled_s"].as_f64();
+    let first = poll_until(LIMIT, "it has an age", age);
+    poll_until(LIMIT, "it grows", || (age()? > first + 0.1).then_some(()));
+}
