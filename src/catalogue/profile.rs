@@ -180,6 +180,8 @@ impl Mapping {
         }
         let unit = match told_unit {
             None => self.unit,
+            // Most devices tell the quantity's own: no need to look it up.
+            Some(told) if told == self.quantity.unit.name() => self.quantity.unit,
             Some(told) => Unit::parse(told).ok_or_else(|| conflict(told, &self.quantity))?,
         };
         let scaled = decimal::scaled(number, self.scale, self.offset);

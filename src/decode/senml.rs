@@ -90,7 +90,7 @@ struct Base<'a> {
 impl<'a> Base<'a> {
     fn take(&mut self, record: &mut Record<'a>) -> Result<(), Rejection> {
         let told = record.version;
-        if told.is_some_and(|version| version.fract() != 0.0 || version < 1.0) {
+        if told.is_some_and(|version| version.fract() != 0.0 || !(1.0..9e15).contains(&version)) {
             return Err(Rejection::new(Reason::Malformed, "has a version that is no positive whole number"));
         }
         let version = told.unwrap_or_else(|| self.version.unwrap_or(VERSION));

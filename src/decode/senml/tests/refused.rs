@@ -77,8 +77,7 @@ fn versions() {
         "record 1 needs version 11 of SenML; versions 1 to 10, and 26",
     );
     whole(r#"[{"n":"a:x","v":1,"bver":58}]"#, Reason::Malformed, "needs version 58");
-    whole(r#"[{"bver":1e300,"n":"a:x","v":1}]"#, Reason::Malformed, "record 1 needs version");
-    for wrong in ["0", "-1", "5.5"] {
+    for wrong in ["0", "-1", "5.5", "1e300"] {
         whole(
             &format!(r#"[{{"bver":{wrong},"n":"a:x","v":1}}]"#),
             Reason::Malformed,
