@@ -274,3 +274,44 @@ fn the_image_runs_as_a_user_of_its_own_and_is_built_with_the_compiler_that_the_p
         assert!(*mode == "ro" || made, "{target}");
     }
 }
+
+/// Files that the program holds within itself, other than for its unit tests.
+fn included(dir: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(dir).expect("a readable directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            included(&path, found);
+            continue;
+        }
+        // A folder named tests above the checkout is none of ours.
+        let inside =
+            path.strip_prefix(Path::new(ROOT).canonicalize().expect("the root")).expect("a file in src");
+        if inside.iter().any(|part| part.to_string_lossy().starts_with("tests")) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for mark in ["include_str!(\"", "include_bytes!(\""] {
+            for (at, _) in code.match_indices(mark) {
+                let name = code[at + mark.len()..].split('"').next().unwrap_or_default();
+                found.push(dir.join(name).canonicalize().unwrap_or_else(|error| panic!("{name}: {error}")));
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_the_program_includes_is_copied_into_the_build_of_the_image() {
+    let root = Path::new(ROOT).canonicalize().expect("the root");
+    let (dockerfile, allowed) = (read("Dockerfile"), read(".dockerignore"));
+    let mut found = Vec::new();
+    included(&root.join("src"), &mut found);
+    assert!(found.len() > 3, "{found:?}");
+    for file in found {
+        let inside = file.strip_prefix(&root).expect("a file of the project");
+        let folder = inside.iter().next().expect("a folder").to_string_lossy().into_owned();
+        let copied = dockerfile.contains(&format!("\nCOPY {folder} ./{folder}\n"));
+        let sent = allowed.lines().any(|line| line == format!("!{folder}"));
+        assert!(copied && sent, "{}: Dockerfile or .dockerignore leaves it out", inside.display());
+    }
+}
