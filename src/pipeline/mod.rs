@@ -370,7 +370,7 @@ impl Running {
         let served = self.server.join(each).await;
         self.journal.close();
         drop((self.standings, self.journal, self.reloader));
-        if tokio::task::spawn_blocking(move || self.writer.join()).await.is_err() {
+        if !matches!(tokio::task::spawn_blocking(move || self.writer.join()).await, Ok(Ok(()))) {
             tracing::error!("the journal's thread failed");
         }
         served.into_iter().collect::<Result<(), _>>()?;

@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use super::control::{ADMIN, WRITER, influxdb2};
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The file, which must be correct by the schema; merged, and with its variables as they stand there.
@@ -208,20 +210,23 @@ fn every_variable_is_explained_and_every_secret_is_made_by_the_readme() {
     }
 }
 
-/// The environment that compose gives to a service, with secrets and token where the test has them.
+/// A command of the program as a service would give it.
 fn command(service: &Value, dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
     command.args(["--config", "config/nadikota.toml"]).args(arguments).current_dir(ROOT);
-    command.env("NADIKOTA__DATA_DIR", dir.join("data"));
+    command.env("NADIKOTA__DATA_DIR", dir.join("data")).envs(environment(service, dir));
+    command
+}
+
+/// The environment that compose gives to a service, with secrets and token where the test has them.
+fn environment(service: &Value, dir: &Path) -> Vec<(String, String)> {
     let here = |path: &str| {
         let name =
             path.strip_prefix("/run/secrets/").or_else(|| path.strip_prefix("/var/lib/nadikota-token/"));
         name.map_or_else(|| path.to_owned(), |name| dir.join(name).display().to_string())
     };
-    for (key, value) in service["environment"].as_object().expect("an environment") {
-        command.env(key, here(value.as_str().expect("text")));
-    }
-    command
+    let variables = service["environment"].as_object().expect("an environment").iter();
+    variables.map(|(key, value)| (key.clone(), here(value.as_str().expect("text")))).collect()
 }
 
 #[test]
@@ -252,6 +257,45 @@ fn the_settings_that_compose_gives_are_read_by_nadikota_without_a_mistake() {
             "{mounted:?}"
         );
     }
+}
+
+#[test]
+fn the_set_up_makes_a_token_once_and_makes_it_again_where_the_first_try_was_cut_off() {
+    let (file, server) = (compose(), influxdb2(None));
+    let dir = tempfile::tempdir().expect("a directory");
+    let service = &file["services"]["database-setup"];
+    for secret in texts(&service["secrets"]) {
+        fs::write(dir.path().join(secret), "value").expect("a file");
+    }
+    fs::write(dir.path().join("influxdb-admin-token"), ADMIN).expect("a file");
+    // Where the program finds its configuration and the shell the program.
+    let link = |from: &str, to: &str| std::os::unix::fs::symlink(from, dir.path().join(to)).expect("a link");
+    link(&format!("{ROOT}/config"), "config");
+    link(env!("CARGO_BIN_EXE_nadikota"), "nadikota");
+    let [shell, flag] = texts(&service["entrypoint"])[..] else { panic!("{service}") };
+    let here = dir.path().display().to_string();
+    let words = texts(&service["command"])[0]
+        .replace("/var/lib/nadikota-token", &here)
+        .replace("/run/secrets", &here);
+    let run = || {
+        let path = format!("{here}:{}", std::env::var("PATH").unwrap_or_default());
+        let output = Command::new(shell)
+            .args([flag, &words])
+            .envs(environment(service, dir.path()))
+            .env("PATH", path)
+            .env("NADIKOTA__DESTINATIONS__0__URL", server.url())
+            .output()
+            .expect("a shell");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read_to_string(dir.path().join("token")).expect("the token")
+    };
+    assert_eq!(run(), format!("{WRITER}\n"));
+    let asked = server.seen().len();
+    assert_eq!(run(), format!("{WRITER}\n"));
+    assert_eq!(server.seen().len(), asked);
+    fs::write(dir.path().join("token"), "").expect("a file");
+    assert_eq!(run(), format!("{WRITER}\n"));
+    assert!(server.seen().len() > asked);
 }
 
 #[test]

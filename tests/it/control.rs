@@ -16,8 +16,8 @@ use super::support::victoria_metrics::VictoriaMetrics;
 use super::support::wait::{free_addresses, poll_until};
 
 const LIMIT: Duration = Duration::from_secs(60);
-const ADMIN: &str = "the-admins-own-token";
-const WRITER: &str = "the-new-writers-token";
+pub const ADMIN: &str = "the-admins-own-token";
+pub const WRITER: &str = "the-new-writers-token";
 
 /// A finished command with a configuration over the shipped one.
 struct Told {
@@ -85,7 +85,7 @@ fn mqtt(address: impl std::fmt::Display) -> String {
 }
 
 /// An InfluxDB 2 that knows one admin; `bucket` says whether the bucket is there, and how long it keeps.
-fn influxdb2(bucket: Option<u64>) -> Scripted {
+pub fn influxdb2(bucket: Option<u64>) -> Scripted {
     let there = std::sync::Mutex::new(bucket);
     let not_found =
         |what: &str| (404, format!("{{\"code\":\"not found\",\"message\":\"{what} not found\"}}"));
