@@ -13,6 +13,7 @@ pub mod account;
 pub mod backoff;
 pub mod clock;
 pub mod finding;
+pub mod histogram;
 pub mod logging;
 pub mod message;
 pub mod outcome;

@@ -191,7 +191,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         let line = roster.line(&name);
         let source = Source::new(mqtt, line, filters, journal.clone(), cursor.known_floor, part).await?;
         known_floors.push(source.known_floor());
-        counts.push(source.counts());
+        counts.push((name, source.counts()));
         intake.spawn("source", source.run(intake.stop.clone()));
     }
     let mut mqtt = None;
@@ -214,6 +214,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         overwritten,
         counts,
         certificates,
+        started: clock.now(),
         clock,
     };
     let view = http::View::new(board.clone(), move || numbers.snapshot());
