@@ -14,6 +14,7 @@ mod demo;
 mod expiry;
 mod faults;
 mod flags;
+mod grafana;
 mod house;
 mod inspect;
 mod line_protocol;
