@@ -1,6 +1,7 @@
 //! `nadikota run`: the service, until a signal stops it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
@@ -14,18 +15,27 @@ pub(super) struct Options {}
 
 pub(super) async fn run(_options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
     let config = configuration(files)?;
-    logging::start(&config.log).context("cannot start logging")?;
+    let quiet = logging::start(&config.log).context("cannot start logging")?;
     let within = config.stop_within;
     let running = pipeline::start(config, Clock::System).await.context("nadikota did not start")?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %running.http, "nadikota runs");
     let stop = CancellationToken::new();
     let signals = tokio::spawn(on_signal(stop.clone()));
+    let telling = async {
+        let mut look = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            look.tick().await;
+            quiet.tell();
+        }
+    };
     tokio::select! {
+        () = telling => {}
         () = stop.cancelled() => {}
         () = running.failed() => tracing::error!("a part of nadikota has ended; stopping"),
     }
     let account = running.drain(within).await.context("nadikota did not end well")?;
     signals.abort();
+    quiet.tell_all();
     tracing::info!(
         received = account.received,
         stored = account.stored,

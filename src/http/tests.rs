@@ -26,7 +26,7 @@ async fn serve(board: Board, stop: CancellationToken) -> SocketAddr {
             numbers: vec![
                 Number::counter("sink_retries", "Writes tried again", 5.0).label("destination", "city"),
                 Number::gauge("journal_size_bytes", "Bytes on disk", 4096.0),
-                Number::histogram("journal_sync_seconds", "Syncs", syncs.clone()),
+                Number::histogram("journal_sync_seconds", "Syncs", syncs),
             ],
         }
     });

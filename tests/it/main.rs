@@ -18,6 +18,7 @@ mod grafana;
 mod house;
 mod inspect;
 mod line_protocol;
+mod logs;
 mod main_job;
 mod narrow_window;
 mod second_opinion;
