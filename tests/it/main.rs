@@ -21,6 +21,7 @@ mod line_protocol;
 mod logs;
 mod main_job;
 mod narrow_window;
+mod reload;
 mod second_opinion;
 mod simulate;
 mod smoke;
