@@ -12,6 +12,7 @@
 pub mod account;
 pub mod backoff;
 pub mod clock;
+pub mod decimal;
 pub mod finding;
 pub mod histogram;
 pub mod logging;

@@ -76,7 +76,7 @@ fn of_the_journal(journal: &Journal) -> [Number; 3] {
     [
         Number::gauge("journal_size_bytes", "Bytes of all journal segments", float(stats.bytes)),
         Number::gauge(
-            "journal_room_bytes",
+            "journal_left_bytes",
             "How many bytes more the journal takes before it stops accepting",
             float(stats.space_left),
         ),

@@ -175,7 +175,7 @@ fn every_river_station_has_its_own_bands_which_rise() {
 
 /// Name as its samples have it, type and labels of each family in Prometheus text.
 fn told(text: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
-    let mut types = BTreeMap::new();
+    let (mut types, mut all) = (BTreeMap::new(), BTreeSet::new());
     let mut found = BTreeMap::<String, (String, BTreeSet<String>)>::new();
     for line in text.lines() {
         if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
@@ -184,6 +184,8 @@ fn told(text: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
         if line.starts_with('#') {
             continue;
         }
+        let (series, _) = line.rsplit_once(' ').expect("a value");
+        assert!(all.insert(series), "{series} is told twice, which Prometheus refuses");
         let sample = line.split(['{', ' ']).next().expect("a name");
         let base = ["_total", "_bucket", "_sum", "_count"].iter().find_map(|end| sample.strip_suffix(end));
         let family = base.filter(|base| types.contains_key(*base)).unwrap_or(sample);

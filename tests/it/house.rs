@@ -21,6 +21,7 @@ const VOCABULARY: &[&str] = &[
     "settings",
     "logging",
     "finding",
+    "decimal",
     "histogram",
 ];
 
