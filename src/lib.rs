@@ -14,6 +14,7 @@ pub mod backoff;
 pub mod clock;
 pub mod decimal;
 pub mod finding;
+pub mod histogram;
 pub mod logging;
 pub mod message;
 pub mod outcome;

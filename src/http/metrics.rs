@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::view::{Kind, Number, Snapshot, View};
+use super::view::{Number, Snapshot, Value, View};
 use crate::outcome::Outcomes;
 use crate::status::{Board, State as PartState};
 
@@ -53,9 +53,10 @@ impl Collector for Scrape {
 
 fn write_family(encoder: &mut DescriptorEncoder<'_>, name: &str, series: &[Number]) -> fmt::Result {
     let Some(first) = series.first() else { return Ok(()) };
-    let kind = match first.kind {
-        Kind::Counter => MetricType::Counter,
-        Kind::Gauge => MetricType::Gauge,
+    let kind = match first.value {
+        Value::Counter(_) => MetricType::Counter,
+        Value::Gauge(_) => MetricType::Gauge,
+        Value::Histogram(_) => MetricType::Histogram,
     };
     let mut family = encoder.encode_descriptor(name, first.help, None, kind)?;
     if let [only] = series
@@ -69,10 +70,17 @@ fn write_family(encoder: &mut DescriptorEncoder<'_>, name: &str, series: &[Numbe
     Ok(())
 }
 
-fn write_value(number: &Number, metric: MetricEncoder<'_>) -> fmt::Result {
-    match number.kind {
-        Kind::Counter => ConstCounter::new(number.value).encode(metric),
-        Kind::Gauge => ConstGauge::new(number.value).encode(metric),
+fn write_value(number: &Number, mut metric: MetricEncoder<'_>) -> fmt::Result {
+    match &number.value {
+        Value::Counter(value) => ConstCounter::new(*value).encode(metric),
+        Value::Gauge(value) => ConstGauge::new(*value).encode(metric),
+        Value::Histogram(reading) => {
+            // The encoder adds the buckets up.
+            let buckets = reading.buckets.iter();
+            let buckets = buckets.map(|(bound, count)| (bound.unwrap_or(f64::INFINITY), *count));
+            let buckets: Vec<_> = buckets.collect();
+            metric.encode_histogram::<NoLabelSet>(reading.sum, reading.count(), &buckets, None)
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use ask::{Answer, AskError, ask};
-pub use view::{Destination, Kind, Number, Snapshot, View};
+pub use view::{Destination, Number, Snapshot, Value, View};
 
 use crate::secret::Secret;
 use crate::settings::Section;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account::Account;
+use crate::histogram::Reading;
 use crate::outcome::Outcomes;
 use crate::status::Board;
 
@@ -57,25 +58,30 @@ pub struct Number {
     /// Without the prefix `nadikota_` and without `_total`, with its unit: `journal_size_bytes`.
     pub name: &'static str,
     pub help: &'static str,
-    pub kind: Kind,
     pub labels: Vec<(&'static str, String)>,
-    pub value: f64,
+    pub value: Value,
 }
 
-/// Whether a number only grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Counter,
-    Gauge,
+/// What is told, by its type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Only grows.
+    Counter(f64),
+    Gauge(f64),
+    Histogram(Reading),
 }
 
 impl Number {
     pub const fn counter(name: &'static str, help: &'static str, value: f64) -> Self {
-        Self { name, help, kind: Kind::Counter, labels: Vec::new(), value }
+        Self { name, help, labels: Vec::new(), value: Value::Counter(value) }
     }
 
     pub const fn gauge(name: &'static str, help: &'static str, value: f64) -> Self {
-        Self { name, help, kind: Kind::Gauge, labels: Vec::new(), value }
+        Self { name, help, labels: Vec::new(), value: Value::Gauge(value) }
+    }
+
+    pub const fn histogram(name: &'static str, help: &'static str, reading: Reading) -> Self {
+        Self { name, help, labels: Vec::new(), value: Value::Histogram(reading) }
     }
 
     #[must_use]

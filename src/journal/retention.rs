@@ -43,6 +43,9 @@ pub(super) fn look_after(shared: &Shared, open: bool) -> Room {
         delivered_size = delivered_size.saturating_sub(segment.size);
         free = free.saturating_add(segment.size);
     }
+    let by_size = shared.config.max_size.saturating_sub(total.saturating_sub(delivered_size));
+    let by_disk = free.saturating_add(delivered_size).saturating_sub(min_free);
+    shared.space_left.store(by_size.min(by_disk), Ordering::Relaxed);
     // The reasons hold no figure that changes, or health could not say since when.
     if total >= shared.config.max_size {
         let limit = shared.config.max_size;

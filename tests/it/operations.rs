@@ -1,4 +1,4 @@
-//! The page for operators has every part, advice, reason and number that the program tells, and none that it does not.
+//! The page for operators has every part, advice and reason that the program tells, and no number that it does not.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -159,53 +159,30 @@ fn every_reason_of_quarantine_and_discard_is_explained() {
 }
 
 #[test]
-fn every_number_of_metrics_is_on_the_page_and_no_other() {
+fn every_number_that_an_alarm_on_the_page_asks_for_is_told_by_metrics() {
     let dir = tempfile::tempdir().expect("a directory");
     let authority = Ca::new(dir.path(), "ca");
-    let [broker, database, embedded] = free_addresses();
+    let [broker, database] = free_addresses();
     // Nobody answers at either end: every number is told from the start all the same.
-    let services = [
-        format!(
-            "[mqtt]\nurl = \"mqtts://{broker}\"\nca_file = \"{}\"\n[[destinations]]\nversion = \"1\"\n\
-             url = \"http://{database}\"\ndatabase = \"city\"\n",
-            authority.file.display()
-        ),
-        format!(
-            "[mqtt]\nenabled = false\n[broker]\nlisten = \"{embedded}\"\n[[destinations]]\nkind = \"embedded\"\n"
-        ),
-    ]
-    .map(|config| Nadikota::start(&config));
+    let nadikota = Nadikota::start(&format!(
+        "[mqtt]\nurl = \"mqtts://{broker}\"\nca_file = \"{}\"\n[[destinations]]\nversion = \"1\"\n\
+         url = \"http://{database}\"\ndatabase = \"city\"\n",
+        authority.file.display()
+    ));
     let names = |text: &str| -> BTreeSet<String> {
         let name = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
         text.match_indices("nadikota_").map(|(at, _)| name(&text[at..])).collect()
     };
     let told = poll_until(LIMIT, "the certificates were looked at", || {
-        let mut told = BTreeSet::new();
-        for service in &services {
-            let text = http::get(service.http(), "/metrics").expect("metrics").body;
-            let lines = text.lines().filter(|line| !line.starts_with('#'));
-            told.extend(lines.map(|line| line.split(['{', ' ']).next().unwrap_or_default().to_owned()));
-        }
+        let told = names(&http::get(nadikota.http(), "/metrics").expect("metrics").body);
         told.contains("nadikota_certificate_expiry_seconds").then_some(told)
     });
-    // A histogram is one name on the page, and three series and more in what is told.
-    let plain = |name: &String| {
-        let ends = ["_bucket", "_count", "_sum"];
-        ends.iter()
-            .find_map(|end| name.strip_suffix(end))
-            .filter(|_| !name.ends_with("_total"))
-            .unwrap_or(name)
-            .to_owned()
-    };
-    let told: BTreeSet<String> = told.iter().map(plain).collect();
-    let explained: BTreeSet<String> = names(&page())
-        .iter()
-        // The volume of docker-compose.yml is no number.
-        .filter(|name| !name.starts_with("nadikota_nadikota"))
-        .map(plain)
-        .collect();
-    assert!(told.len() > 20, "{told:?}");
-    assert_eq!(told, explained, "/metrics (left) and docs/operations.md (right) differ");
+    // The volume of docker-compose.yml is no number.
+    let mut asked = names(&page());
+    asked.retain(|name| !name.starts_with("nadikota_nadikota"));
+    assert!(asked.len() > 10, "{asked:?}");
+    let unknown: Vec<_> = asked.difference(&told).collect();
+    assert!(unknown.is_empty(), "docs/operations.md asks for {unknown:?}, which /metrics does not tell");
 }
 
 #[test]

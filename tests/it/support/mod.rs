@@ -4,6 +4,7 @@
 pub mod certificates;
 pub mod city;
 pub mod counting;
+pub mod dashboards;
 pub mod http;
 pub mod influxdb;
 pub mod mosquitto;
