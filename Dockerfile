@@ -16,7 +16,9 @@ COPY config ./config
 COPY src ./src
 # Cargo goes by times of change: without the touch it would ship the empty program above.
 RUN touch src/main.rs src/lib.rs \
-    && cargo build --release --locked
+    && cargo build --release --locked \
+    # Names of functions stay for a backtrace; tables of lines would make most of the image.
+    && strip --strip-debug target/release/nadikota
 
 FROM debian:12-slim
 RUN apt-get update \
