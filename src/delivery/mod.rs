@@ -24,6 +24,7 @@ use crate::backoff::Backoff;
 use crate::batch;
 use crate::journal::cursor::Progress;
 use crate::journal::{Entry, JournalError, Reader};
+use crate::live::Reporter;
 use crate::message::Record;
 use crate::outcome::{Outcome, Rejection};
 use crate::point::Point;
@@ -82,6 +83,7 @@ pub struct Delivery {
     buckets: Option<Buckets>,
     standing: watch::Sender<Standing>,
     part: Part,
+    live: Reporter,
     overwritten: Arc<AtomicU64>,
     points: Vec<Point>,
 }
@@ -102,6 +104,8 @@ pub struct Parts {
     pub progress: Progress,
     /// The quarantine's line on the board.
     pub part: Part,
+    /// Told what people see of this moment.
+    pub live: Reporter,
     /// Counts points that another of the same identity in the same batch overwrote with other values.
     pub overwritten: Arc<AtomicU64>,
 }
@@ -128,6 +132,7 @@ impl Delivery {
             lanes: Lanes::new(parts.lanes, parts.batch),
             standing,
             part: parts.part,
+            live: parts.live,
             overwritten: parts.overwritten,
             points: Vec::new(),
         };
@@ -136,7 +141,7 @@ impl Delivery {
 
     /// Works until `stop`; what was under way then is found again from the cursor.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), DeliveryError> {
-        let mut writes = JoinSet::new();
+        let mut writes = JoinSet::<Option<(Load, Vec<LineVerdict>)>>::new();
         loop {
             let due = self.lanes.due();
             tokio::select! {
@@ -144,7 +149,7 @@ impl Delivery {
                 () = stop.cancelled() => break,
                 Some(done) = writes.join_next(), if !writes.is_empty() => {
                     if let Ok(Some((load, verdicts))) = done {
-                        self.settle(load, verdicts);
+                        self.settle(load, &verdicts);
                     }
                 }
                 entries = self.reader.next(READ_AT_ONCE), if self.has_room() => {
@@ -270,15 +275,17 @@ impl Delivery {
         self.ledger.enter_lines(record, lines, rest);
     }
 
-    fn settle(&mut self, load: Load, verdicts: Vec<LineVerdict>) {
-        let Load { lane, seqs, .. } = load;
+    fn settle(&mut self, load: Load, verdicts: &[LineVerdict]) {
+        let Load { lane, seqs, batch, .. } = load;
+        let mut stored = Vec::new();
         for (seq, verdict) in seqs.into_iter().zip(verdicts) {
             let refused = match verdict {
                 LineVerdict::Stored => None,
-                LineVerdict::Refused(rejection) => Some(rejection),
+                LineVerdict::Refused(rejection) => Some(rejection.clone()),
             };
-            self.ledger.line_settled(seq, refused);
+            stored.extend(self.ledger.line_settled(seq, refused));
         }
+        self.live.answered(&batch, verdicts, &stored);
         self.lanes.free(lane);
     }
 
@@ -287,6 +294,9 @@ impl Delivery {
         let Some(settled) = self.ledger.settled() else { return };
         if !settled.refused.is_empty() && !self.hold(&settled.refused, stop).await {
             return;
+        }
+        for refused in &settled.refused {
+            self.live.refused(&refused.record, &refused.rejection);
         }
         self.ledger.pass(settled);
         let snapshot = self.snapshots.reached(self.ledger.position());

@@ -9,11 +9,22 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::account::Account;
 use crate::clock::Clock;
+use crate::live::Live;
+use crate::message::Record;
 use crate::outcome::{Outcome, Outcomes, Reason};
 use crate::status::Board;
+use crate::transform::Explanation;
+
+fn view(board: Board, take: impl Fn() -> Snapshot + Send + Sync + 'static) -> View {
+    let explain = |record: &Record| Explanation {
+        topic: String::from_utf8_lossy(&record.message.topic).into_owned(),
+        ..Explanation::default()
+    };
+    View::new(board, Live::new(Clock::System), take, explain)
+}
 
 async fn serve(board: Board, stop: CancellationToken) -> SocketAddr {
-    let view = View::new(board, || {
+    let view = view(board, || {
         let mut outcomes = Outcomes::default();
         outcomes.count(Outcome::Stored);
         outcomes.count(Outcome::Quarantined(Reason::Malformed));
@@ -21,6 +32,7 @@ async fn serve(board: Board, stop: CancellationToken) -> SocketAddr {
             account: Account::new(4, [&outcomes]),
             oldest_unsettled: Some(Duration::from_secs(2)),
             destinations: BTreeMap::from([("city".to_owned(), Destination { position: 3, outcomes })]),
+            journal: Journal { size: 4096, written: 100, left: Some(9000) },
             numbers: vec![
                 Number::counter("sink_retries", "Writes tried again", 5.0).label("destination", "city"),
                 Number::gauge("journal_size_bytes", "Bytes on disk", 4096.0),
@@ -96,14 +108,18 @@ async fn off_loopback_live_ready_and_metrics_are_open_and_health_asks_for_the_to
     let config = Config { token: Some(Secret::new("s3cret")), listen: "0.0.0.0:0".parse().unwrap() };
     let listener = bind(config.listen).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Server::new(&config, View::new(board, Snapshot::default));
+    let server = Server::new(&config, view(board, Snapshot::default));
     drop(tokio::spawn(server.run(listener, CancellationToken::new())));
-    for open in ["/health/live", "/health/ready", "/metrics"] {
+    for open in ["/health/live", "/health/ready", "/metrics", "/", "/page.js", "/page.css"] {
         assert_eq!(ask(address, open, None).await.unwrap().status, 200, "{open}");
     }
-    assert_eq!(ask(address, "/health", None).await.unwrap().status, 401);
-    assert_eq!(ask(address, "/health", Some("s3cre")).await.unwrap().status, 401);
-    assert_eq!(ask(address, "/health", Some("s3cret")).await.unwrap().status, 200);
+    for closed in ["/health", "/api/events", "/api/latest", "/api/refused", "/api/explain"] {
+        assert_eq!(ask(address, closed, None).await.unwrap().status, 401, "{closed}");
+        assert_eq!(ask(address, closed, Some("s3cre")).await.unwrap().status, 401, "{closed}");
+    }
+    for closed in ["/health", "/api/latest", "/api/refused"] {
+        assert_eq!(ask(address, closed, Some("s3cret")).await.unwrap().status, 200, "{closed}");
+    }
 }
 
 #[tokio::test]
@@ -120,7 +136,7 @@ async fn stop_ends_the_server_even_with_a_client_that_never_speaks() {
     let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let _silent = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let stop = CancellationToken::new();
-    let server = Server::new(&Config::default(), View::new(board, Snapshot::default));
+    let server = Server::new(&Config::default(), view(board, Snapshot::default));
     let running = tokio::spawn(server.run(listener, stop.clone()));
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap().unwrap();

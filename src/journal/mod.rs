@@ -172,6 +172,8 @@ pub struct Stats {
     pub segments: usize,
     pub oldest: u64,
     pub last_sync: Duration,
+    /// Bytes written since the start, whatever was removed.
+    pub written: u64,
 }
 
 /// A handle; the writer ends when the last one is gone.
@@ -274,7 +276,13 @@ impl Journal {
             segments: segments.len(),
             oldest: segments.keys().next().map_or(self.end(), |key| key.0),
             last_sync: Duration::from_nanos(self.shared.last_sync_nanos.load(Ordering::Relaxed)),
+            written: self.shared.written.load(Ordering::Relaxed),
         }
+    }
+
+    /// Bytes it takes until it is full if nothing more is delivered; nothing where the disk does not tell.
+    pub fn left(&self) -> Option<u64> {
+        retention::left(&self.shared)
     }
 }
 

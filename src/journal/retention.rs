@@ -58,6 +58,22 @@ pub(super) fn look_after(shared: &Shared, open: bool) -> Room {
     Room::Free
 }
 
+/// Bytes that fit until there is no room, if nothing more is delivered; nothing where the disk does not tell. What is
+/// delivered goes when the room is needed, so it does not count.
+pub(super) fn left(shared: &Shared) -> Option<u64> {
+    let space = shared.disk.space(&shared.dir).ok()?;
+    let released = shared.released.load(Ordering::Acquire);
+    let segments = shared.segments();
+    let following = segments.keys().skip(1).map(|(first, _)| *first).chain([u64::MAX]);
+    let (mut waiting, mut delivered) = (0_u64, 0_u64);
+    for (segment, next) in segments.values().zip(following) {
+        let sum = if next <= released { &mut delivered } else { &mut waiting };
+        *sum = sum.saturating_add(segment.size);
+    }
+    let on_disk = space.free.saturating_add(delivered).saturating_sub(shared.config.min_free_of(space.total));
+    Some(shared.config.max_size.saturating_sub(waiting).min(on_disk))
+}
+
 fn older_than(path: &std::path::Path, age: Duration) -> bool {
     let modified = std::fs::metadata(path).and_then(|meta| meta.modified());
     modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|since| since > age))

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     /// Everything below is settled at every destination.
     pub(super) released: AtomicU64,
     pub(super) last_sync_nanos: AtomicU64,
+    /// Bytes written since the start, whatever was removed.
+    pub(super) written: AtomicU64,
     tail: Mutex<Tail>,
     segments: Mutex<BTreeMap<(u64, u32), Segment>>,
 }
@@ -84,6 +86,7 @@ impl Shared {
             waiting: AtomicUsize::new(0),
             released: AtomicU64::new(1),
             last_sync_nanos: AtomicU64::new(0),
+            written: AtomicU64::new(0),
             tail: Mutex::default(),
             segments: Mutex::new(segments),
         }
@@ -162,6 +165,7 @@ impl Shared {
         if let Some(mut last) = lock(&self.segments).last_entry() {
             last.get_mut().size += bytes;
         }
+        self.written.fetch_add(bytes, Ordering::Relaxed);
         self.last_sync_nanos.store(u64::try_from(sync.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 

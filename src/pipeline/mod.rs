@@ -27,14 +27,16 @@ use crate::journal::cursor::{self, Cursor, CursorError, Progress};
 use crate::journal::disk::{Disk, RealDisk};
 use crate::journal::lock::{DataDir, LockError};
 use crate::journal::{self, Journal, JournalError};
+use crate::live::Live;
+use crate::message::Record;
 use crate::mqtt;
 use crate::outcome::Outcomes;
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::sink::{Sink, SinkError};
 use crate::snapshot::{self, Snapshot};
 use crate::source::{Roster, Source};
-
 use crate::status::Board;
+use crate::transform::State;
 use numbers::Numbers;
 
 /// How many messages make the state of the checks where none was saved.
@@ -139,6 +141,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         &positions.collect(),
     )?;
 
+    let live = Live::new(clock.clone());
     let mut deliveries = Stage::new();
     let mut watched = BTreeMap::new();
     let mut sinks = BTreeMap::new();
@@ -167,6 +170,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
             quarantine: quarantine.clone(),
             progress,
             part: quarantine_part.clone(),
+            live: live.reporter(&name),
             overwritten: Arc::clone(&overwritten),
         });
         deliveries.spawn(format!("delivery to {name}"), delivery.run(deliveries.stop.clone()));
@@ -216,7 +220,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         certificates,
         clock,
     };
-    let view = http::View::new(board.clone(), move || numbers.snapshot());
+    let transform = Arc::clone(&config.transform);
+    let explain = move |record: &Record| transform.explain(record, &State::default());
+    let view = http::View::new(board.clone(), live, move || numbers.snapshot(), explain);
     let address = listener.local_addr().unwrap_or(config.http.listen);
     let mut server = Stage::new();
     server.spawn("http", http::Server::new(&config.http, view).run(listener, server.stop.clone()));

@@ -93,6 +93,11 @@ impl Numbers {
             account: self.standings.account(),
             oldest_unsettled: oldest,
             destinations: destinations.collect(),
+            journal: http::Journal {
+                size: journal.bytes,
+                written: journal.written,
+                left: self.journal.left(),
+            },
             numbers,
         }
     }

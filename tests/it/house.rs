@@ -30,6 +30,7 @@ const ROOMS: &[&str] = &[
     "batch",
     "sink",
     "fleet",
+    "live",
     "http",
     "embedded",
     // wiring
