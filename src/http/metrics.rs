@@ -61,7 +61,7 @@ fn write_delays(encoder: &mut DescriptorEncoder<'_>, delays: &BTreeMap<String, D
     let mut family = encoder.encode_descriptor("time_to_stored_seconds", help, None, kind)?;
     for (name, delays) in delays {
         let (sum, count, counts) = delays.histogram();
-        let bounds = BOUNDS.into_iter().chain([f64::MAX]);
+        let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
         let buckets: Vec<_> = bounds.zip(counts).collect();
         let labels = [("destination", name.as_str())];
         family.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)?;

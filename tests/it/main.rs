@@ -19,6 +19,7 @@ mod inspect;
 mod line_protocol;
 mod main_job;
 mod narrow_window;
+mod outlook;
 mod page;
 mod second_opinion;
 mod simulate;

@@ -6,9 +6,9 @@ const UNITS = {
   kwh: "kWh", hpa: "hPa", ms: "m/s", deg: "°", ppm: "ppm", ppb: "ppb", lux: "lx", dbm: "dBm", db: "dB", kmh: "km/h", s: "s",
   wm2: "W/m²", hz: "Hz",
 };
-const FLAGS = { 1: ["pass", "ok"], 2: ["not checked", "muted"], 3: ["suspect", "warn"], 4: ["fail", "bad"], 9: ["missing", "muted"] };
+const FLAGS = { 1: ["pass", "muted"], 2: ["unchecked", "muted"], 3: ["suspect", "warn"], 4: ["fail", "bad"], 9: ["missing", "muted"] };
 const STATES = { ok: ["healthy", "ok"], degraded: ["degraded", "warn"], not_ready: ["not ready", "bad"] };
-const rates = [], folded = new Set();
+const rates = [], districts = new Map();
 let known = "";
 
 function make(name, text, css) {
@@ -115,7 +115,7 @@ function delays(list) {
   const ms = (value) => span(value / 1000);
   const [, worst] = heard.reduce((a, b) => (b[1].p99_ms > a[1].p99_ms ? b : a));
   put("delay", ms(worst.p50_ms));
-  put("delay-note", heard.length === 1 ? `half of the last minute; 99 % within ${ms(worst.p99_ms)}`
+  put("delay-note", heard.length === 1 ? `median; 99 % within ${ms(worst.p99_ms)}`
     : heard.map(([name, delay]) => `${name} ${ms(delay.p50_ms)}, 99 % ${ms(delay.p99_ms)}`).join("; "));
 }
 
@@ -146,6 +146,7 @@ function named(field) {
   return cut > 0 && unit ? [field.slice(0, cut).replaceAll("_", " "), unit] : [field.replaceAll("_", " "), ""];
 }
 
+// Each district keeps its element, so that focus and folds stay while the values change.
 export function latest(told, device) {
   const places = new Map();
   for (const series of told.series) {
@@ -153,23 +154,50 @@ export function latest(told, device) {
     if (!places.has(place)) places.set(place, []);
     places.get(place).push(series);
   }
-  const boxes = [...places].map(([place, list]) => {
-    const box = make("details"), title = make("summary", `${place} `), grid = make("div", undefined, "devices");
-    box.open = !folded.has(place);
-    box.addEventListener("toggle", () => (box.open ? folded.delete(place) : folded.add(place)));
-    title.append(make("span", `${count(list.length)} shown`, "muted"));
-    grid.append(...list.map((series) => one(series, told.now_ms)));
-    box.append(title, grid);
-    return box;
-  });
-  if (boxes.length === 0) boxes.push(make("p", device ? `Nothing of "${device}" since the start.` : "Nothing stored since the start.", "muted"));
-  if (told.found > told.series.length) boxes.push(make("p", `${count(told.series.length)} of ${count(told.found)} are shown; name a device to see it.`, "muted"));
-  at("latest").replaceChildren(...boxes);
+  for (const [place, box] of districts) {
+    if (places.has(place)) continue;
+    box.element.remove();
+    districts.delete(place);
+  }
+  let last = null;
+  for (const [place, list] of places) {
+    if (!districts.has(place)) districts.set(place, district(place, last === null || device !== ""));
+    const box = districts.get(place);
+    box.list = list;
+    box.now = told.now_ms;
+    fill(box);
+    if (last === null ? at("latest").firstElementChild !== box.element : last.nextElementSibling !== box.element) {
+      if (last === null) at("latest").prepend(box.element);
+      else last.after(box.element);
+    }
+    last = box.element;
+  }
+  put("latest-note", places.size === 0 ? (device ? `Nothing of "${device}" since the start.` : "Nothing stored since the start.")
+    : told.found > told.series.length ? `${count(told.series.length)} of ${count(told.found)} are shown; name a device to see it.` : "");
   if (!device) at("devices").replaceChildren(...told.series.map((series) => {
     const option = make("option");
     option.value = series.device;
     return option;
   }));
+}
+
+function district(place, open) {
+  const element = make("details"), title = make("summary", `${place} `), note = make("span", "", "muted"), alarm = make("span");
+  const box = { element, note, alarm, grid: make("div", undefined, "devices"), list: [], now: 0 };
+  element.open = open;
+  element.addEventListener("toggle", () => fill(box));
+  title.append(note, alarm);
+  element.append(title, box.grid);
+  return box;
+}
+
+function fill(box) {
+  const flags = box.list.flatMap((series) => series.values).map((value) => value.flag);
+  const failed = flags.filter((flag) => flag === 4).length, suspect = flags.filter((flag) => flag === 3).length;
+  box.note.textContent = `${count(box.list.length)} ${box.list.length === 1 ? "device" : "devices"}`;
+  box.alarm.textContent = [failed && `${failed} fail`, suspect && `${suspect} suspect`].filter(Boolean).join(", ");
+  box.alarm.className = failed ? "flag bad" : suspect ? "flag warn" : "";
+  box.grid.replaceChildren(...(box.element.open ? box.list.map((series) => one(series, box.now)) : []));
 }
 
 function one(series, now) {
