@@ -33,6 +33,14 @@ pub struct Place {
     pub district: Arc<str>,
 }
 
+/// What one series of a device's points is told apart by.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Series {
+    measurement: Option<Arc<str>>,
+    tags: Vec<(Arc<str>, Arc<str>)>,
+    channel: Option<Arc<str>>,
+}
+
 /// All devices.
 #[derive(Debug, Default)]
 pub struct Registry(HashMap<String, Vec<Arc<Device>>>);
@@ -109,6 +117,30 @@ impl Registry {
             Place { city: tag("city"), district: tag("district") }
         };
         self.0.values().flatten().map(of).collect()
+    }
+
+    /// Every device's id.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The series a device's points are in: measurement where its profile tells, tags, and channel. One that is not
+    /// registered has one, too.
+    pub fn series(&self, id: &str, at: i64) -> BTreeSet<Series> {
+        let Some(device) = self.device(id, at) else { return BTreeSet::from([Series::default()]) };
+        let profile = device.profile.as_ref();
+        let measurement = profile.and_then(|profile| profile.measurement.clone());
+        let mut channels: BTreeSet<_> = profile
+            .into_iter()
+            .flat_map(|profile| profile.names.values())
+            .map(|mapping| mapping.channel.clone())
+            .collect();
+        if channels.is_empty() {
+            channels.insert(None);
+        }
+        let tags = &device.tags;
+        let series = |channel| Series { measurement: measurement.clone(), tags: tags.to_vec(), channel };
+        channels.into_iter().map(series).collect()
     }
 
     /// How many devices there are.

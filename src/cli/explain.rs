@@ -83,8 +83,9 @@ pub(super) fn tell(explanation: &Explanation) -> Result<(), Failure> {
 fn one_reading(reading: &ReadingStory) -> String {
     let unit = reading.unit.as_deref().map(|unit| format!(" {}", unit.escape_debug())).unwrap_or_default();
     let mut told = format!("{} = {}{unit}", reading.name.escape_debug(), reading.value);
-    if let (Some(field), Some(stored)) = (&reading.field, reading.stored) {
-        told.push_str(&format!(" -> {field} = {stored}"));
+    if let Some(field) = &reading.field {
+        let stored = reading.stored.map_or_else(|| reading.value.clone(), |stored| stored.to_string());
+        told.push_str(&format!(" -> {} = {stored}", field.escape_debug()));
     }
     if let Some(flag) = reading.flag {
         told.push_str(&format!(", flag {flag}"));

@@ -13,6 +13,7 @@ mod journal;
 mod man;
 mod progress;
 mod quarantine;
+mod reload;
 mod run;
 mod simulate;
 mod stop;

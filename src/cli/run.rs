@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, configuration, on_signal};
+use super::{Failure, configuration, on_signal, reload};
 use crate::clock::Clock;
 use crate::{logging, pipeline};
 
@@ -15,14 +16,24 @@ pub(super) struct Options {}
 pub(super) async fn run(_options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
     let config = configuration(files)?;
     logging::start(&config.log).context("cannot start logging")?;
-    let within = config.stop_within;
-    let running = pipeline::start(config, Clock::System).await.context("nadikota did not start")?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %running.http, "nadikota runs");
+    // From here on a signal is an order, whatever is still starting.
     let stop = CancellationToken::new();
     let signals = tokio::spawn(on_signal(stop.clone()));
+    let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let (within, watched, every) = (config.stop_within, config.files.clone(), config.reload_every);
+    let mut running = pipeline::start(config, Clock::System).await.context("nadikota did not start")?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %running.http, "nadikota runs");
+    let reloading = running
+        .reloader
+        .take()
+        .map(|reloader| tokio::spawn(reload::keep_up(reloader, files.to_vec(), watched, every, hangup)));
     tokio::select! {
         () = stop.cancelled() => {}
         () = running.failed() => tracing::error!("a part of nadikota has ended; stopping"),
+    }
+    if let Some(reloading) = reloading {
+        reloading.abort();
+        let _ = reloading.await;
     }
     let account = running.drain(within).await.context("nadikota did not end well")?;
     signals.abort();

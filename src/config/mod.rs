@@ -5,6 +5,7 @@ mod files;
 mod origins;
 mod reference;
 mod secrets;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::transform::{self, Transform};
 use crate::{batch, embedded, http, journal, logging, quarantine, sink, source};
 
 pub use reference::DEMO_DEVICES;
+pub use watch::Watch;
 
 /// What the program needs to run. It cannot be invalid: only [`load`] makes it.
 #[derive(Debug, Clone)]
@@ -42,6 +44,10 @@ pub struct Config {
     pub transform: Arc<Transform>,
     /// Each route's topic and destination, in order.
     pub routing: Vec<(String, String)>,
+    /// What the configuration was read from: files, and folders of files.
+    pub files: Vec<PathBuf>,
+    /// How often those are looked at while the service runs; zero: never.
+    pub reload_every: Duration,
     /// Every key that the rooms asked for, in that order, with what they got and from where.
     pub settings: Vec<Setting>,
 }
@@ -54,27 +60,27 @@ pub fn load(
 ) -> Result<Config, Vec<Problem>> {
     let problems = Problems::default();
     let tree = files::read(files, &problems);
-    compose(tree, environment, false, problems)
+    compose(tree, environment, Some(files), problems)
 }
 
 /// The configuration inside the binary: what the demo runs with, without any file.
 pub fn shipped(environment: impl IntoIterator<Item = (String, String)>) -> Result<Config, Vec<Problem>> {
     let problems = Problems::default();
     let tree = files::shipped(&problems);
-    compose(tree, environment, true, problems)
+    compose(tree, environment, None, problems)
 }
 
 fn compose(
     mut tree: Value,
     environment: impl IntoIterator<Item = (String, String)>,
-    inside: bool,
+    files: Option<&[PathBuf]>,
     problems: Problems,
 ) -> Result<Config, Vec<Problem>> {
     environment::apply(&mut tree, environment, &problems);
     secrets::resolve(&mut tree, &problems);
     let origins = origins::Origins::of(&tree);
     let mut root = Section::root(files::table(tree), problems.clone());
-    let sources = reference::Sources::take(&mut root, inside);
+    let sources = reference::Sources::take(&mut root, files.is_none());
     let time_zone = time_zone(&mut root).unwrap_or(TimeZone::UTC);
     let mqtt = source::Config::read_all(&mut root);
     let broker = root.has("broker").then(|| part(&mut root, "broker", embedded::Config::read));
@@ -82,6 +88,7 @@ fn compose(
     let destinations = sink::Destination::read_all(&mut root);
     let routes = transform::Config::read(&mut root);
     let routing = check_routing(&root, &routes, &destinations);
+    let files = files.into_iter().flatten().cloned().chain(sources.paths()).collect();
     let reference = sources.read(&time_zone, &problems);
     let transform = Transform::new(
         routes,
@@ -93,6 +100,7 @@ fn compose(
     let transform = transform.map_err(|error| root.problem("routes", error.to_string())).ok();
     let data_dir = root.get("data_dir", PathBuf::from("data"));
     let stop_within = root.get("stop_within", Span(Duration::from_secs(30))).0;
+    let reload_every = root.get("reload_every", Span(Duration::from_secs(2))).0;
     let log = part(&mut root, "log", logging::Config::read);
     let http = part(&mut root, "http", http::Config::read);
     let journal = part(&mut root, "journal", journal::Config::read);
@@ -117,6 +125,8 @@ fn compose(
             destinations,
             transform,
             routing,
+            files,
+            reload_every,
             settings,
         }),
         _ => Err(problems),

@@ -41,6 +41,11 @@ impl Sources {
         Self { catalogue, profiles, devices, inside }
     }
 
+    /// Files, and the folder of the profiles.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        [&self.catalogue, &self.profiles, &self.devices].into_iter().flatten().cloned().collect()
+    }
+
     /// Reads all of it; every mistake becomes a problem.
     pub(super) fn read(self, zone: &TimeZone, problems: &Problems) -> Reference {
         let (text, origin) = self.text("catalogue", self.catalogue.as_deref(), CATALOGUE, problems);

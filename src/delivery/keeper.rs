@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
@@ -59,6 +59,14 @@ impl Standings {
         let _ = tokio::time::timeout(EVERY, moves.join_next()).await;
     }
 
+    /// The furthest message that a delivery had begun when it heard this order; nothing until all have heard it.
+    pub fn obeyed(&self, order: u64) -> Option<u64> {
+        let heard = self.deliveries.values().map(|standing| standing.borrow().obeyed);
+        heard
+            .map(|(number, next)| (number >= order).then_some(next))
+            .try_fold(0, |most, next| Some(most.max(next?)))
+    }
+
     /// When the oldest message on its way to any destination was received, Unix time in nanoseconds.
     pub fn oldest_received(&self) -> Option<i64> {
         self.deliveries.values().filter_map(|standing| standing.borrow().oldest_received).min()
@@ -71,44 +79,49 @@ impl Standings {
     }
 }
 
+/// From now on routes name other destinations; answered when that stands in the cursor file.
+#[derive(Debug)]
+pub struct NewRouting {
+    pub routing: Vec<(String, String)>,
+    pub done: oneshot::Sender<()>,
+}
+
 /// Writes the cursor file.
 #[derive(Debug)]
 pub struct Keeper {
-    dir: PathBuf,
-    disk: Arc<dyn Disk>,
-    standings: Standings,
-    known_floors: Vec<Arc<AtomicU64>>,
-    cursor: Cursor,
+    pub dir: PathBuf,
+    pub disk: Arc<dyn Disk>,
+    pub standings: Standings,
+    /// Kept up to date by the sources.
+    pub known_floors: Vec<Arc<AtomicU64>>,
+    /// What the file holds now.
+    pub cursor: Cursor,
+    pub routings: mpsc::Receiver<NewRouting>,
     /// From which message on each destination's state would be made again after a crash.
-    replay_from: BTreeMap<String, u64>,
-    part: Part,
+    pub replay_from: BTreeMap<String, u64>,
+    pub part: Part,
 }
 
 impl Keeper {
-    /// `cursor` is what the file holds now; `known_floors` are kept up to date by the sources.
-    pub fn new(
-        dir: PathBuf,
-        disk: Arc<dyn Disk>,
-        standings: Standings,
-        known_floors: Vec<Arc<AtomicU64>>,
-        cursor: Cursor,
-        replay_from: BTreeMap<String, u64>,
-        part: Part,
-    ) -> Self {
-        Self { dir, disk, standings, known_floors, cursor, replay_from, part }
-    }
-
     /// Works until `stop`, and writes the last positions before it returns.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::new(EVERY, Duration::from_secs(5));
         let mut wait = EVERY;
+        let mut new_routing: Option<NewRouting> = None;
         loop {
             let last = tokio::select! {
                 () = stop.cancelled() => true,
+                Some(new) = self.routings.recv(), if new_routing.is_none() => {
+                    new_routing = Some(new);
+                    false
+                }
                 () = tokio::time::sleep(wait) => false,
             };
-            match self.write().await {
+            match self.write(new_routing.as_ref().map(|new| &new.routing)).await {
                 Ok(()) => {
+                    if let Some(new) = new_routing.take() {
+                        let _ = new.done.send(());
+                    }
                     backoff.reset();
                     wait = EVERY;
                     self.part.ok();
@@ -128,8 +141,11 @@ impl Keeper {
         }
     }
 
-    async fn write(&mut self) -> Result<(), String> {
+    async fn write(&mut self, routing: Option<&Vec<(String, String)>>) -> Result<(), String> {
         let mut next = self.cursor.clone();
+        if let Some(routing) = routing {
+            next.routing.clone_from(routing);
+        }
         let mut snapshots: Vec<(String, Snapshot)> = Vec::new();
         for (name, watched) in self.standings.deliveries.iter() {
             let standing = watched.borrow();

@@ -11,6 +11,7 @@ mod lane;
 mod ledger;
 mod snapshots;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -34,7 +35,7 @@ use crate::snapshot::Snapshot;
 use crate::status::Part;
 use crate::transform::{Decision, State, Transform};
 
-pub use keeper::{Keeper, Standings};
+pub use keeper::{Keeper, NewRouting, Standings};
 
 use buckets::Buckets;
 use lane::{Lanes, Load, Pushed};
@@ -63,6 +64,17 @@ pub struct Standing {
     pub oldest_received: Option<i64>,
     /// The latest state of the checks that the position has reached.
     pub snapshot: Option<Snapshot>,
+    /// The number of the order last heard, and the first message not begun then.
+    pub obeyed: (u64, u64),
+}
+
+/// What all deliveries work by; changed while they run.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub number: u64,
+    pub transform: Arc<Transform>,
+    /// The first message that has to wait.
+    pub until: u64,
 }
 
 /// The worker of one destination.
@@ -72,6 +84,10 @@ pub struct Delivery {
     /// Messages without a route are this destination's to settle.
     takes_unrouted: bool,
     transform: Arc<Transform>,
+    orders: watch::Receiver<Order>,
+    until: u64,
+    /// Read already, and told to wait.
+    held: VecDeque<Entry>,
     state: State,
     snapshots: Snapshots,
     reader: Reader,
@@ -93,7 +109,7 @@ pub struct Delivery {
 pub struct Parts {
     pub destination: String,
     pub takes_unrouted: bool,
-    pub transform: Arc<Transform>,
+    pub orders: watch::Receiver<Order>,
     /// As of the reader's first message, which is not after the position.
     pub state: State,
     pub reader: Reader,
@@ -115,14 +131,22 @@ impl Delivery {
     pub fn new(parts: Parts) -> (Self, watch::Receiver<Standing>) {
         let ledger =
             Ledger::new(&parts.destination, parts.progress.position, parts.progress.outcomes.clone());
-        let (standing, watched) =
-            watch::channel(Standing { progress: parts.progress, oldest_received: None, snapshot: None });
+        let (standing, watched) = watch::channel(Standing {
+            progress: parts.progress,
+            oldest_received: None,
+            snapshot: None,
+            obeyed: (0, 0),
+        });
         let template = parts.sink.buckets().cloned();
+        let Order { transform, until, .. } = parts.orders.borrow().clone();
         let delivery = Self {
             destination: parts.destination,
-            buckets: template.map(|template| Buckets::new(template, &parts.transform)),
+            buckets: template.map(|template| Buckets::new(template, &transform)),
             takes_unrouted: parts.takes_unrouted,
-            transform: parts.transform,
+            transform,
+            orders: parts.orders,
+            until,
+            held: VecDeque::new(),
             snapshots: Snapshots::new(Instant::now()),
             state: parts.state,
             reader: parts.reader,
@@ -147,19 +171,19 @@ impl Delivery {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                Ok(()) = self.orders.changed() => self.obey(),
                 Some(done) = writes.join_next(), if !writes.is_empty() => {
                     if let Ok(Some((load, verdicts))) = done {
                         self.settle(load, &verdicts);
                     }
                 }
-                entries = self.reader.next(READ_AT_ONCE), if self.has_room() => {
+                entries = self.reader.next(READ_AT_ONCE), if self.has_room() && self.held.is_empty() => {
                     let entries = entries.map_err(|source| DeliveryError::Read {
                         destination: self.destination.clone(),
                         source,
                     })?;
-                    for entry in entries {
-                        self.take(entry);
-                    }
+                    self.held.extend(entries);
+                    self.take_held();
                 }
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             }
@@ -184,6 +208,34 @@ impl Delivery {
     fn has_room(&self) -> bool {
         let (messages, bytes) = self.ledger.on_the_way();
         messages < WINDOW_MESSAGES && bytes < WINDOW_BYTES
+    }
+
+    fn obey(&mut self) {
+        let order = self.orders.borrow_and_update().clone();
+        (self.transform, self.until) = (order.transform, order.until);
+        self.take_held();
+        let next = self.snapshots.next.max(self.ledger.position());
+        self.standing.send_modify(|standing| standing.obeyed = (order.number, next));
+    }
+
+    /// Takes what was read, up to the first message that has to wait.
+    fn take_held(&mut self) {
+        while let Some(entry) = self.held.pop_front() {
+            match entry {
+                Entry::Record(record) if record.seq >= self.until => {
+                    return self.held.push_front(Entry::Record(record));
+                }
+                Entry::Damage { first, last, detail } if last >= self.until => {
+                    let rest = Entry::Damage { first: first.max(self.until), last, detail: detail.clone() };
+                    self.held.push_front(rest);
+                    if first < self.until {
+                        self.take(Entry::Damage { first, last: self.until.saturating_sub(1), detail });
+                    }
+                    return;
+                }
+                entry => self.take(entry),
+            }
+        }
     }
 
     fn take(&mut self, entry: Entry) {

@@ -61,7 +61,8 @@ pub(super) struct Open {
 }
 
 impl Writer {
-    /// Works until every handle of the journal is gone; all that came in is on disk then.
+    /// Works until every handle of the journal is gone, or it is closed and nothing comes any more; all that came
+    /// in is on disk then.
     pub fn run(mut self) {
         let mut group = Vec::new();
         while self.gather(&mut group) {
@@ -78,6 +79,8 @@ impl Writer {
         let first = loop {
             match self.arrivals.recv_timeout(Duration::from_secs(1)) {
                 Ok(first) => break first,
+                // A handle that someone forgot must not keep a stop waiting.
+                Err(RecvTimeoutError::Timeout) if self.shared.is_closing() => return false,
                 Err(RecvTimeoutError::Timeout) => drop(self.look_after_room()),
                 Err(RecvTimeoutError::Disconnected) => return false,
             }

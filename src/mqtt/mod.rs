@@ -71,8 +71,7 @@ enum Client {
 
 pub struct Connection {
     client: Client,
-    filters: Vec<String>,
-    stale: Vec<String>,
+    wanted: Wanted,
     client_id: String,
     host: String,
     transport: Transport,
@@ -92,6 +91,23 @@ impl Epoch {
     }
 }
 
+/// What to subscribe to, and what to end.
+#[derive(Debug, Default)]
+struct Filters {
+    filters: Vec<String>,
+    stale: Vec<String>,
+}
+
+/// Shared by the connection, which subscribes when it is made, and its acknowledger.
+#[derive(Debug, Clone, Default)]
+struct Wanted(Arc<Mutex<Filters>>);
+
+impl Wanted {
+    fn lock(&self) -> MutexGuard<'_, Filters> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection").field("epoch", &self.epoch).finish_non_exhaustive()
@@ -102,11 +118,44 @@ impl std::fmt::Debug for Connection {
 pub struct Acknowledger {
     client: Handle,
     epoch: Epoch,
+    wanted: Wanted,
 }
 
 enum Handle {
     V5(v5::AsyncClient),
     V3(three::AsyncClient),
+}
+
+impl Handle {
+    /// Subscribes, and unsubscribes right behind it, so that hardly a message can come twice through an old and a
+    /// new filter, and none through neither.
+    fn subscribe(&self, Filters { filters, stale }: &Filters) -> Result<(), String> {
+        if filters.is_empty() {
+            return Ok(());
+        }
+        match self {
+            Self::V5(client) => {
+                let filters = filters.iter().map(|path| {
+                    let mut filter = five::Filter::new(path.clone(), v5::mqttbytes::QoS::AtLeastOnce);
+                    filter.retain_forward_rule = five::RetainForwardRule::OnNewSubscribe;
+                    filter
+                });
+                client.try_subscribe_many(filters).map_err(|error| error.to_string())?;
+                stale
+                    .iter()
+                    .try_for_each(|path| client.try_unsubscribe(path).map_err(|error| error.to_string()))
+            }
+            Self::V3(client) => {
+                let filters = filters
+                    .iter()
+                    .map(|path| three::SubscribeFilter::new(path.clone(), three::QoS::AtLeastOnce));
+                client.try_subscribe_many(filters).map_err(|error| error.to_string())?;
+                stale
+                    .iter()
+                    .try_for_each(|path| client.try_unsubscribe(path).map_err(|error| error.to_string()))
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Acknowledger {
@@ -116,6 +165,13 @@ impl std::fmt::Debug for Acknowledger {
 }
 
 impl Acknowledger {
+    /// Other filters from now on: on the connection that is up, and on every later one.
+    pub fn subscribe(&self, filters: Vec<String>, stale: Vec<String>) -> Result<(), String> {
+        let mut wanted = self.wanted.lock();
+        *wanted = Filters { filters, stale };
+        self.client.subscribe(&wanted)
+    }
+
     /// Whether the receipt is of the connection that is up now.
     pub fn is_current(&self, receipt: &Receipt) -> bool {
         receipt.epoch == *self.epoch.lock()
@@ -156,11 +212,12 @@ impl Connection {
             Client::V3(client, _) => Handle::V3(client.clone()),
         };
         let epoch = Epoch::default();
-        let acknowledger = Acknowledger { client: handle, epoch: epoch.clone() };
+        let wanted = Wanted::default();
+        *wanted.lock() = Filters { filters: options.filters.clone(), stale: options.stale.clone() };
+        let acknowledger = Acknowledger { client: handle, epoch: epoch.clone(), wanted: wanted.clone() };
         let connection = Self {
             client,
-            filters: options.filters.clone(),
-            stale: options.stale.clone(),
+            wanted,
             client_id: options.client_id.clone(),
             host: options.host.clone(),
             transport: options.transport.clone(),
@@ -187,12 +244,10 @@ impl Connection {
             }
         };
         match polled {
-            Ok(Event::Connected { session_present }) => {
-                match self.subscribe().and_then(|()| self.unsubscribe()) {
-                    Ok(()) => Event::Connected { session_present },
-                    Err(error) => self.lost(error),
-                }
-            }
+            Ok(Event::Connected { session_present }) => match self.subscribe() {
+                Ok(()) => Event::Connected { session_present },
+                Err(error) => self.lost(error),
+            },
             Ok(Event::Publish(mut publish)) => {
                 publish.receipt.epoch = *self.epoch.lock();
                 Event::Publish(publish)
@@ -246,39 +301,19 @@ impl Connection {
     }
 
     fn subscribe(&self) -> Result<(), String> {
-        if self.filters.is_empty() {
-            return Ok(());
-        }
-        match &self.client {
-            Client::V5(client, _) => client
-                .try_subscribe_many(self.filters.iter().map(|path| {
-                    let mut filter = five::Filter::new(path.clone(), v5::mqttbytes::QoS::AtLeastOnce);
-                    filter.retain_forward_rule = five::RetainForwardRule::OnNewSubscribe;
-                    filter
-                }))
-                .map_err(|error| error.to_string()),
-            Client::V3(client, _) => client
-                .try_subscribe_many(
-                    self.filters
-                        .iter()
-                        .map(|path| three::SubscribeFilter::new(path.clone(), three::QoS::AtLeastOnce)),
-                )
-                .map_err(|error| error.to_string()),
-        }
-    }
-
-    /// Right behind the subscription, so that hardly a message can come twice through an old and a new filter.
-    fn unsubscribe(&self) -> Result<(), String> {
-        self.stale.iter().try_for_each(|filter| match &self.client {
-            Client::V5(client, _) => client.try_unsubscribe(filter).map_err(|error| error.to_string()),
-            Client::V3(client, _) => client.try_unsubscribe(filter).map_err(|error| error.to_string()),
-        })
+        let handle = match &self.client {
+            Client::V5(client, _) => Handle::V5(client.clone()),
+            Client::V3(client, _) => Handle::V3(client.clone()),
+        };
+        let filters = self.wanted.lock();
+        handle.subscribe(&filters)
     }
 
     /// SubAck codes come in the order of the filters; `from_v5` and `from_v3` leave places, here are names.
     fn name(&self, places: Vec<String>) -> Vec<String> {
+        let wanted = self.wanted.lock();
         let named = |place: String| {
-            let filter = place.parse().ok().and_then(|at: usize| self.filters.get(at));
+            let filter = place.parse().ok().and_then(|at: usize| wanted.filters.get(at));
             filter.cloned().unwrap_or(place)
         };
         places.into_iter().map(named).collect()

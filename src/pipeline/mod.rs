@@ -7,6 +7,7 @@
 //! ```
 
 mod numbers;
+mod reload;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,13 +15,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::{self, Delivery, DeliveryError, Keeper, Standings};
+use crate::delivery::{self, Delivery, DeliveryError, Keeper, Order, Standings};
 use crate::embedded::{Broker, BrokerError};
 use crate::http;
 use crate::journal::cursor::{self, Cursor, CursorError, Progress};
@@ -38,6 +40,8 @@ use crate::source::{Roster, Source};
 use crate::status::Board;
 use crate::transform::State;
 use numbers::Numbers;
+use reload::Current;
+pub use reload::{ReloadError, Reloaded, Reloader};
 
 /// How many messages make the state of the checks where none was saved.
 const MADE_ANEW: u64 = 100_000;
@@ -80,6 +84,8 @@ pub struct Running {
     pub http: SocketAddr,
     /// Where the embedded broker listens.
     pub mqtt: Option<SocketAddr>,
+    /// Changes routes, registry and profiles; whoever wants to takes it.
+    pub reloader: Option<Reloader>,
     journal: Journal,
     writer: std::thread::JoinHandle<()>,
     intake: Stage<()>,
@@ -142,6 +148,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     )?;
 
     let live = Live::new(clock.clone());
+    let order = Order { number: 0, transform: Arc::clone(&config.transform), until: u64::MAX };
+    let (orders, ordered) = watch::channel(order);
     let mut deliveries = Stage::new();
     let mut watched = BTreeMap::new();
     let mut sinks = BTreeMap::new();
@@ -161,7 +169,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         let (delivery, standing) = Delivery::new(delivery::Parts {
             destination: name.clone(),
             takes_unrouted: index == 0,
-            transform: Arc::clone(&config.transform),
+            orders: ordered.clone(),
             state: snapshot.state.as_ref().clone(),
             reader: journal.reader(snapshot.next),
             sink: Arc::clone(&sink),
@@ -181,6 +189,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
 
     let mut intake = Stage::new();
     let (mut known_floors, mut counts, mut certificates) = (Vec::new(), Vec::new(), Vec::new());
+    let (filters, subscribed) = watch::channel(config.transform.filters());
     let roster = Roster::open(&dir, Arc::clone(&disk)).map_err(PipelineError::Sources)?;
     for mqtt in config.mqtt.clone() {
         let name = mqtt.part();
@@ -191,9 +200,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
                 intake.spawn("watch over certificates", watch.run(intake.stop.clone()));
             }
         }
-        let (filters, part) = (config.transform.filters(), board.part(name.clone()));
+        let part = board.part(name.clone());
         let line = roster.line(&name);
-        let source = Source::new(mqtt, line, filters, journal.clone(), cursor.known_floor, part).await?;
+        let source =
+            Source::new(mqtt, line, subscribed.clone(), journal.clone(), cursor.known_floor, part).await?;
         known_floors.push(source.known_floor());
         counts.push(source.counts());
         intake.spawn("source", source.run(intake.stop.clone()));
@@ -206,8 +216,11 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     }
 
     let mut keeper = Stage::new();
+    let (routing, routings) = mpsc::channel(1);
     let part = board.part("cursor");
-    let task = Keeper::new(dir, disk, standings.clone(), known_floors, cursor, replay_from, part);
+    let standings_kept = standings.clone();
+    let task =
+        Keeper { dir, disk, standings: standings_kept, known_floors, cursor, routings, replay_from, part };
     keeper.spawn("keeper of the cursor", task.run(keeper.stop.clone()));
 
     let numbers = Numbers {
@@ -220,13 +233,29 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         certificates,
         clock,
     };
-    let transform = Arc::clone(&config.transform);
-    let explain = move |record: &Record| transform.explain(record, &State::default());
+    let in_use = orders.subscribe();
+    let explain = move |record: &Record| {
+        let transform = Arc::clone(&in_use.borrow().transform);
+        transform.explain(record, &State::default())
+    };
     let view = http::View::new(board.clone(), live, move || numbers.snapshot(), explain);
     let address = listener.local_addr().unwrap_or(config.http.listen);
     let mut server = Stage::new();
     server.spawn("http", http::Server::new(&config.http, view).run(listener, server.stop.clone()));
+    let part = board.part("configuration");
+    part.ok();
+    let reloader = Reloader {
+        orders,
+        routing,
+        filters,
+        standings: standings.clone(),
+        journal: journal.clone(),
+        destinations: config.destinations.iter().map(|destination| destination.name.clone()).collect(),
+        current: Current { transform: config.transform, routing: config.routing, settings: config.settings },
+        part,
+    };
     Ok(Running {
+        reloader: Some(reloader),
         standings,
         board,
         http: address,
@@ -349,7 +378,7 @@ impl Running {
         let account = self.standings.account();
         let served = self.server.join(each).await;
         self.journal.close();
-        drop((self.standings, self.journal));
+        drop((self.standings, self.journal, self.reloader));
         if tokio::task::spawn_blocking(move || self.writer.join()).await.is_err() {
             tracing::error!("the journal's thread failed");
         }

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::{Durable, Entry, Journal, JournalError, Pending};
@@ -39,6 +40,8 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Source {
     config: Config,
+    /// Without the group of a shared subscription.
+    filters: watch::Receiver<Vec<String>>,
     line: Line,
     number: u16,
     journal: Journal,
@@ -73,25 +76,22 @@ impl Source {
     pub async fn new(
         mut config: Config,
         line: Line,
-        filters: Vec<String>,
+        mut filters: watch::Receiver<Vec<String>>,
         journal: Journal,
         floor: u64,
         part: Part,
     ) -> Result<Self, JournalError> {
         let number = line.number;
-        config.options.filters = config.filters(&filters);
-        let (noted, wanted) = (line.clone(), config.options.filters.clone());
-        let noted = tokio::task::spawn_blocking(move || noted.begin(&wanted)).await;
-        match noted.map_err(std::io::Error::other).and_then(|noted| noted) {
-            Ok(stale) => config.options.stale = stale,
-            Err(error) => tracing::error!(source = number, %error, "the subscribed filters cannot be noted"),
-        }
+        let wanted = config.filters(&filters.borrow_and_update());
+        config.options.stale = note(&line, &wanted).await;
+        config.options.filters = wanted;
         let (session, doubts) = in_doubt(&journal, number, floor).await?;
         let known_floor = Arc::new(AtomicU64::new(floor));
         let entered = journal.end();
         Ok(Self {
             to_unsubscribe: config.options.stale.len(),
             config,
+            filters,
             line,
             number,
             journal,
@@ -130,6 +130,7 @@ impl Source {
                         self.durable(done, &acknowledger);
                     }
                 }
+                Ok(()) = self.filters.changed() => self.resubscribe(&acknowledger).await,
                 () = self.journal.has_place(), if parked.is_some() => {
                     if let Some(publish) = parked.take() {
                         parked = self.take(publish, &acknowledger);
@@ -281,6 +282,24 @@ impl Source {
 }
 
 impl Source {
+    /// Routes have changed: the new filters are subscribed, on this connection or the next.
+    async fn resubscribe(&mut self, acknowledger: &Acknowledger) {
+        let wanted = self.config.filters(&self.filters.borrow_and_update());
+        if wanted == self.config.options.filters {
+            return;
+        }
+        let stale = note(&self.line, &wanted).await;
+        self.to_unsubscribe = stale.len();
+        (self.config.options.filters, self.config.options.stale) = (wanted.clone(), stale.clone());
+        if let Err(error) = acknowledger.subscribe(wanted, stale) {
+            tracing::warn!(
+                source = self.number,
+                error,
+                "cannot subscribe now; it is done at the next connection"
+            );
+        }
+    }
+
     /// The broker has dropped what we no longer want.
     async fn settle_filters(&self) {
         let (line, wanted) = (self.line.clone(), self.config.options.filters.clone());
@@ -295,6 +314,16 @@ impl Source {
             }
         }
     }
+}
+
+/// Puts on record what will be subscribed; gives what the broker may hold beside it.
+async fn note(line: &Line, wanted: &[String]) -> Vec<String> {
+    let (noted, wanted) = (line.clone(), wanted.to_vec());
+    let noted = tokio::task::spawn_blocking(move || noted.begin(&wanted)).await;
+    noted.map_err(std::io::Error::other).and_then(|noted| noted).unwrap_or_else(|error| {
+        tracing::error!(source = line.number, %error, "the subscribed filters cannot be noted");
+        Vec::new()
+    })
 }
 
 async fn next_durable(waiting: &mut VecDeque<Waiting>) -> Result<Durable, JournalError> {

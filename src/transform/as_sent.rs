@@ -94,18 +94,21 @@ impl AsSent {
         })
     }
 
-    /// The fields whose types are told here, where the measurement is the same for all topics.
+    /// The fields whose types are told here, and under no name the type of all others. No measurement where topics
+    /// tell it: that is any.
     pub(super) fn expected(&self) -> impl Iterator<Item = ((String, String), &'static str)> {
-        let measurement = self.measurement.constant();
-        self.types.iter().filter_map(move |(name, kind)| {
+        let measurement = self.measurement.constant().unwrap_or_default().to_owned();
+        let others = (!measurement.is_empty()).then(|| ((measurement.clone(), String::new()), "float"));
+        let named = self.types.iter().map(move |(name, kind)| {
             let kind = match kind {
                 Type::Float => "float",
                 Type::Integer => "integer",
                 Type::Boolean => "boolean",
                 Type::Text => "string",
             };
-            Some(((measurement?.to_owned(), name.clone()), kind))
-        })
+            ((measurement.clone(), name.clone()), kind)
+        });
+        named.chain(others)
     }
 
     /// A tag that is the same for all topics.

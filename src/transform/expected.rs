@@ -16,7 +16,20 @@ impl Transform {
         self.config.max_payload
     }
 
-    /// Measurement and field, and the type we write it as, in InfluxDB's words. Names that only devices know,
+    /// How many series this registry begins that the former one had not, for devices as they are `now`. The old
+    /// ones stay where they are.
+    pub fn new_series(&self, former: &Self, now: i64) -> usize {
+        let mut ids: Vec<_> = self.registry.ids().chain(former.registry.ids()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let begun = ids.into_iter().map(|id| {
+            let (new, old) = (self.registry.series(id, now), former.registry.series(id, now));
+            new.difference(&old).count()
+        });
+        begun.sum()
+    }
+
+    /// Measurement (or none: any) and field (or none: any other number), and the type we write it as, in InfluxDB's words. Names that only devices know,
     /// and profiles that only the registry gives, are not among them.
     pub fn fields_for(&self, destination: &str) -> BTreeMap<(String, String), &'static str> {
         let mut all = BTreeMap::new();

@@ -231,6 +231,29 @@ fn check_names_the_field_that_is_there_as_another_type() {
 }
 
 #[test]
+fn check_names_the_types_that_kept_names_do_not_fit() {
+    let (database, broker) = (InfluxDb::start(), Mosquitto::start(""));
+    assert_eq!(database.write("cpu slot=3i,count=1i,load=2\ndisk slot=\"a\"\n").status, 204);
+    let route = |measurement: &str| {
+        format!(
+            "{}{}[[routes]]\ntopic = \"t/{{kind}}\"\nformat = \"json\"\nnames = \"as_sent\"\n\
+             measurement = \"{measurement}\"\ntypes = {{ slot = \"integer\" }}\n",
+            mqtt(broker.address()),
+            v1(&database.url(), "city")
+        )
+    };
+    let constant = run(&route("cpu"), &["check", "--connect"]);
+    assert!(constant.stdout.contains("cpu: count is there as integer"), "{}", constant.stdout);
+    assert!(
+        !constant.stdout.contains("cpu: slot") && !constant.stdout.contains("disk"),
+        "{}",
+        constant.stdout
+    );
+    let told_by_topic = run(&route("{kind}"), &["check", "--connect"]);
+    assert!(told_by_topic.stdout.contains("disk: slot is there as string"), "{}", told_by_topic.stdout);
+}
+
+#[test]
 fn check_tells_what_is_wrong_with_an_influxdb_2() {
     let broker = Mosquitto::start("");
     let check = |database: &str| {

@@ -21,6 +21,7 @@ mod main_job;
 mod narrow_window;
 mod outlook;
 mod page;
+mod reload;
 mod second_opinion;
 mod simulate;
 mod smoke;

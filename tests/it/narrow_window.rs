@@ -45,7 +45,7 @@ async fn a_window_of_20_and_a_slow_disk_lose_nothing_and_the_rate_is_told() {
     let source = Source::new(
         Config::only(options, 1000),
         Roster::open(dir.path(), Arc::new(disk.clone())).expect("a roster").line("mqtt"),
-        filters,
+        tokio::sync::watch::channel(filters).1,
         journal.clone(),
         1,
         board.part("mqtt"),

@@ -10,6 +10,7 @@ use super::support::city;
 use super::support::influxdb::InfluxDb;
 use super::support::mosquitto::Mosquitto;
 use super::support::nadikota::Nadikota;
+use super::support::scale::scaled;
 use super::support::wait::{free_addresses, poll_until};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -27,9 +28,10 @@ fn carries_the_city(broker: &Mosquitto, mqtt: &str) {
     let nadikota = Nadikota::start(&configuration(mqtt, &database));
     poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));
     let (mut city, mut log) = (city::city(5), Log::default());
-    let plan = Plan { rate: None, count: Some(2000), window: 200, patience: LIMIT };
+    let count = scaled(2000, 50_000);
+    let plan = Plan { rate: None, count: Some(count), window: 200, patience: LIMIT };
     city::publish(&mut city, &mut log, broker.address(), plan);
-    city::settled(&nadikota, 2000, LIMIT);
+    city::settled(&nadikota, count, LIMIT);
     let verdict = city::judge(&log, &database, &nadikota);
     assert!(verdict.agrees(), "{verdict}");
 }

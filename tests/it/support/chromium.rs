@@ -122,7 +122,8 @@ impl Chromium {
 
     fn call(&mut self, method: &str, params: Value) -> Value {
         self.last += 1;
-        let mut command = json!({"id": self.last, "method": method, "params": params});
+        let mut command = json!({"id": self.last, "method": method});
+        command["params"] = params;
         if !self.session.is_empty() {
             command["sessionId"] = self.session.clone().into();
         }

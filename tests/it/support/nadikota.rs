@@ -68,6 +68,10 @@ impl Nadikota {
         self.dir.path().join("data")
     }
 
+    pub fn hangup(&self) {
+        self.process.hangup();
+    }
+
     pub fn kill9(&mut self) {
         self.process.kill9();
     }

@@ -65,6 +65,12 @@ impl Process {
         poll_until(limit, &what, || self.exited())
     }
 
+    /// Sends SIGHUP.
+    pub fn hangup(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).expect("SIGHUP to our own child");
+    }
+
     pub fn output(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.output).unwrap_or_default()).into_owned()
     }

@@ -208,7 +208,20 @@ async fn types(caller: &Caller, bucket: &str, ours: &Fields, about: &str) -> Vec
     let mut same = 0_usize;
     for series in series {
         for (field, found) in series.column("fieldKey").into_iter().zip(series.column("fieldType")) {
-            let Some(want) = ours.get(&(series.name.clone(), field.clone())) else { continue };
+            let of = |measurement: &str, field: &str| ours.get(&(measurement.to_owned(), field.to_owned()));
+            let Some(want) = of(&series.name, &field).or_else(|| of("", &field)) else {
+                if found == "integer" && of(&series.name, "").is_some() {
+                    conflicts.push(Finding::warning(
+                        about,
+                        format!(
+                            "{}: {field} is there as integer, and numbers are written as floats",
+                            series.name
+                        ),
+                        "name it in the route's types, if devices send it: types = { name = \"integer\" }",
+                    ));
+                }
+                continue;
+            };
             if found == *want {
                 same += 1;
                 continue;

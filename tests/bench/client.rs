@@ -1,0 +1,54 @@
+//! The reference: a bare client that acknowledges and does nothing else, as a process of its own.
+
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rumqttc::v5::mqttbytes::v5::Packet;
+use rumqttc::v5::{AsyncClient, Event, MqttOptions};
+
+/// Wall and CPU seconds from the first publish to the last acknowledgement.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    pub seconds: f64,
+    pub cpu: f64,
+}
+
+/// Drains the session `id` of `count` messages in another process.
+pub fn drain(broker: SocketAddr, id: &str, count: u64) -> Cost {
+    let program = std::env::current_exe().expect("our own path");
+    let output = Command::new(program)
+        .args(["client", &broker.to_string(), id, &count.to_string()])
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("the bare client");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut figures = text.split_whitespace().map(|figure| figure.parse::<f64>().expect("a figure"));
+    Cost { seconds: figures.next().expect("seconds"), cpu: figures.next().expect("seconds of CPU") }
+}
+
+/// The other process.
+pub fn run(arguments: &[String]) {
+    let broker: SocketAddr = arguments[0].parse().expect("an address");
+    let count: u64 = arguments[2].parse().expect("a count");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut options = MqttOptions::new(&arguments[1], broker.ip().to_string(), broker.port());
+        options.set_clean_start(false);
+        options.set_session_expiry_interval(Some(3600));
+        options.set_receive_maximum(Some(1000));
+        options.set_keep_alive(Duration::from_secs(30));
+        // Acknowledges by itself.
+        let (_client, mut events) = AsyncClient::new(options, 100);
+        let (mut received, mut begin, mut cpu) = (0, Instant::now(), 0.0);
+        while received < count {
+            if let Event::Incoming(Packet::Publish(_)) = events.poll().await.expect("the broker stays") {
+                if received == 0 {
+                    (begin, cpu) = (Instant::now(), super::memory::cpu(std::process::id()));
+                }
+                received += 1;
+            }
+        }
+        println!("{} {}", begin.elapsed().as_secs_f64(), super::memory::cpu(std::process::id()) - cpu);
+    });
+}

@@ -1,0 +1,133 @@
+//! From a publish to a query that returns the point.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use nadikota::mqtt::publish::Publisher;
+
+use super::Scale;
+use super::load;
+use super::puback::{Published, Publishing};
+use super::report::{Report, short};
+use super::support::city;
+use super::support::influxdb::{DATABASE, InfluxDb};
+use super::support::mosquitto::Mosquitto;
+use super::support::nadikota::Nadikota;
+use super::support::wait::{free_addresses, poll_until};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_millis(37);
+
+pub fn measure(scale: Scale, report: &mut Report) {
+    let length = Duration::from_secs(scale.of(2, 20));
+    let mut rows = Vec::new();
+    for (rate, age) in [(100, "200ms"), (2_000, "200ms"), (2_000, "10ms")] {
+        let (broker, database) = (Mosquitto::start(""), InfluxDb::start());
+        let rest = format!(
+            "[batch]\nmax_age = \"{age}\"\n{}[[destinations]]\nkind = \"influxdb\"\nversion = \"1\"\nurl = \"{}\"\n\
+             database = \"{DATABASE}\"\n",
+            load::mqtt(broker.address(), "nadikota"),
+            database.url(),
+        );
+        let query = || {
+            let rows = database.query("SELECT last(battery_v) FROM air_quality WHERE device = 'PROBE'");
+            rows.first().and_then(|row| row["last"].as_f64())
+        };
+        let told = probe(&rest, broker.address(), rate, length, query);
+        rows.push(row("InfluxDB 1.6.7", rate, age, &told));
+    }
+    let [listen] = free_addresses();
+    let rest = format!("[broker]\nlisten = \"{listen}\"\n[[destinations]]\nkind = \"embedded\"\n");
+    let rate = 10_000;
+    let told = probe_store(&rest, listen, rate, length);
+    rows.push(row("embedded broker and store", rate, "200ms", &told));
+    report.title(
+        "From publish to query",
+        "A device among the load publishes every 37 ms; the database is asked every few milliseconds for its last value.",
+    );
+    report.table(&["", "load", "batch.max_age", "p50", "p99", "highest", "probes"], &rows);
+}
+
+fn row(name: &str, rate: u32, age: &str, told: &Published) -> Vec<String> {
+    vec![
+        name.to_owned(),
+        format!("{} msg/s", short(f64::from(rate))),
+        age.to_owned(),
+        format!("{} ms", short(told.percentile(0.5))),
+        format!("{} ms", short(told.percentile(0.99))),
+        format!("{} ms", short(told.percentile(1.0))),
+        told.latencies.len().to_string(),
+    ]
+}
+
+fn probe_store(rest: &str, broker: SocketAddr, rate: u32, length: Duration) -> Published {
+    let dir = tempfile::tempdir().expect("a directory");
+    let nadikota = Nadikota::start_alone(&load::configuration(dir.path(), 200, rest));
+    poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));
+    let store = rusqlite::Connection::open_with_flags(
+        nadikota.data_dir().join("store.sqlite"),
+        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
+    )
+    .expect("the store");
+    let sql = "SELECT l.value FROM latest l JOIN series s ON s.id = l.series JOIN fields f ON f.id = l.field \
+               WHERE s.text LIKE '%device=PROBE%' AND f.name = 'battery_v'";
+    run(broker, rate, length, || store.query_row(sql, [], |row| row.get(0)).ok())
+}
+
+fn probe(
+    rest: &str,
+    broker: SocketAddr,
+    rate: u32,
+    length: Duration,
+    query: impl FnMut() -> Option<f64>,
+) -> Published {
+    let dir = tempfile::tempdir().expect("a directory");
+    let nadikota = Nadikota::start_alone(&load::configuration(dir.path(), 200, rest));
+    poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));
+    run(broker, rate, length, query)
+}
+
+/// The probe counts up in its value, so one answer tells which publishes are there.
+fn run(broker: SocketAddr, rate: u32, length: Duration, mut query: impl FnMut() -> Option<f64>) -> Published {
+    let load = Publishing::start(broker, rate, 200, length);
+    let probes = (length.as_millis() / EVERY.as_millis()) as usize;
+    let (sender, sent) = std::sync::mpsc::channel();
+    let probing = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let mut publisher = Publisher::new(&city::client(broker, "probe"), 100);
+            publisher.poll().await.expect("the broker stays");
+            let begin = Instant::now();
+            for number in 1..=probes {
+                let due = begin + EVERY * number as u32;
+                while Instant::now() < due || publisher.outstanding() > 50 {
+                    let _ = tokio::time::timeout(Duration::from_millis(1), publisher.poll()).await;
+                }
+                let payload = format!(r#"{{"battery":{}}}"#, number as f64 / 1000.0);
+                sender.send(Instant::now()).expect("the reader");
+                let topic = "bench/pasuruan/bugul-kidul/PROBE/air";
+                assert!(publisher.try_publish(number as u64, topic, payload.into_bytes(), false));
+                let _ = tokio::time::timeout(Duration::from_millis(1), publisher.poll()).await;
+            }
+            while publisher.outstanding() > 0 {
+                publisher.poll().await.expect("the broker stays");
+            }
+        });
+    });
+    let (mut times, mut seen, mut told) = (Vec::new(), 0, Published::default());
+    let begin = Instant::now();
+    while seen < probes {
+        assert!(begin.elapsed() < length + LIMIT, "only {seen} of {probes} probes came");
+        let answer = query().map_or(0, |value| (value * 1000.0).round() as usize);
+        let now = Instant::now();
+        times.extend(sent.try_iter());
+        let there = answer.min(times.len()).max(seen);
+        told.latencies.extend(times[seen..there].iter().map(|time: &Instant| (now - *time).as_secs_f64()));
+        seen = there;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    probing.join().expect("the probe");
+    load.join();
+    told.latencies.sort_by(f64::total_cmp);
+    told
+}

@@ -1,0 +1,177 @@
+//! The parts alone, on one core: decoders and checks, line writer, gzip, and the journal.
+
+use std::hint::black_box;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use nadikota::clock::Clock;
+use nadikota::journal::disk::RealDisk;
+use nadikota::journal::{self, Entry};
+use nadikota::line_protocol;
+use nadikota::message::{Message, Record};
+use nadikota::status::Board;
+use nadikota::transform::State;
+
+use super::Scale;
+use super::load::{self, Load};
+use super::report::{Median, Report, short};
+
+const DEVICES: usize = 200;
+
+fn message(topic: String, payload: String) -> Message {
+    Message {
+        topic: topic.into(),
+        payload: payload.into(),
+        qos: 1,
+        retain: false,
+        dup: false,
+        source: 0,
+        session: 1,
+        packet_id: 1,
+        redelivery_of: None,
+    }
+}
+
+/// Messages a second, the median of some rounds.
+fn rate(rounds: usize, count: usize, mut work: impl FnMut()) -> Median {
+    let once = |()| {
+        let begin = Instant::now();
+        work();
+        count as f64 / begin.elapsed().as_secs_f64()
+    };
+    Median::of(std::iter::repeat_n((), rounds).map(once).collect())
+}
+
+pub fn measure(scale: Scale, report: &mut Report) {
+    let (count, rounds) = (scale.of(2_000, 200_000), scale.of(1, 5));
+    let dir = tempfile::tempdir().expect("a directory");
+    let transform = load::transform(dir.path(), DEVICES);
+    let mut load = Load::new(DEVICES);
+    let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).expect("this century");
+    let records: Vec<Record> = (1..=count as u64)
+        .map(|seq| {
+            let (topic, payload) = load.message();
+            Record { seq, received: now, clock_suspect: false, message: message(topic, payload) }
+        })
+        .collect();
+    let parsed = rate(rounds, count, || {
+        for record in &records {
+            black_box(serde_json::from_slice::<serde_json::Value>(&record.message.payload).expect("JSON"));
+        }
+    });
+    let (mut state, mut points, mut text) = (State::default(), Vec::new(), Vec::new());
+    let whole = rate(rounds, count, || {
+        text.clear();
+        for record in &records {
+            points.clear();
+            black_box(transform.apply(record, &mut state, &mut points));
+            for point in &points {
+                line_protocol::write(point, &mut text);
+            }
+        }
+    });
+    let all: Vec<_> = records
+        .iter()
+        .flat_map(|record| {
+            let mut points = Vec::new();
+            transform.apply(record, &mut state, &mut points);
+            points
+        })
+        .collect();
+    assert_eq!(all.len(), count, "each message is one point");
+    let lines = rate(rounds, count, || {
+        text.clear();
+        for point in &all {
+            line_protocol::write(point, &mut text);
+        }
+    });
+    let zipped = rate(rounds, count, || {
+        for part in text.chunks(1 << 20) {
+            let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            zip.write_all(part).expect("memory");
+            black_box(zip.finish().expect("memory"));
+        }
+    });
+    let (appended, read) = journal_rates(&records, rounds.min(3));
+    let row = |name: &str, rate: Median| {
+        vec![name.to_owned(), rate.told("msg/s"), format!("{:.2}", rate.value / parsed.value)]
+    };
+    let size: usize = records.iter().map(|record| record.message.payload.len()).sum();
+    report.title(
+        "The parts alone",
+        &format!(
+            "One core, no network, {} messages of {} bytes and 8 mapped values. The reference parses the same bytes into \
+             a tree and does nothing with it.",
+            short(count as f64),
+            size / count
+        ),
+    );
+    report.table(
+        &["", "rate", "of the reference"],
+        &[
+            row("reference: `serde_json::Value`", parsed),
+            row("decode, map, check, flag, line protocol", whole),
+            row("line writer alone", lines),
+            row("gzip of the lines", zipped),
+            row("journal: append and sync, in groups", appended),
+            row("journal: read from files", read),
+        ],
+    );
+}
+
+fn journal_rates(records: &[Record], rounds: usize) -> (Median, Median) {
+    let (mut appended, mut read) = (Vec::new(), Vec::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for _ in 0..rounds {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = journal::Config { min_free: Some(0), ..journal::Config::default() };
+        let open = || {
+            let board = Board::new(Clock::System);
+            journal::open(dir.path(), &config, Arc::new(RealDisk), Clock::System, 1, board.part("journal"))
+                .expect("a journal")
+        };
+        let (journal, writer, _) = open();
+        let writing = std::thread::spawn(move || writer.run());
+        let begin = Instant::now();
+        runtime.block_on(async {
+            let mut pending = std::collections::VecDeque::new();
+            for record in records {
+                let mut message = record.message.clone();
+                // Its own bytes, as from a network.
+                message.payload = Bytes::copy_from_slice(&message.payload);
+                loop {
+                    match journal.try_append(message) {
+                        Ok(one) => break pending.push_back(one),
+                        Err(back) => {
+                            message = back;
+                            if let Some(one) = pending.pop_front() {
+                                let _ = one.await.expect("durable");
+                            }
+                        }
+                    }
+                }
+            }
+            for one in pending {
+                let _ = one.await.expect("durable");
+            }
+        });
+        appended.push(records.len() as f64 / begin.elapsed().as_secs_f64());
+        journal.close();
+        drop(journal);
+        writing.join().expect("the writer");
+        let (journal, _writer, _) = open();
+        let begin = Instant::now();
+        let seen = runtime.block_on(async {
+            let (mut reader, mut seen) = (journal.reader(1), 0);
+            while seen < records.len() {
+                let entries = reader.next(512).await.expect("entries");
+                seen += entries.iter().filter(|entry| matches!(entry, Entry::Record(_))).count();
+            }
+            seen
+        });
+        read.push(seen as f64 / begin.elapsed().as_secs_f64());
+    }
+    (Median::of(appended), Median::of(read))
+}
