@@ -12,7 +12,9 @@
 pub mod account;
 pub mod backoff;
 pub mod clock;
+pub mod decimal;
 pub mod finding;
+pub mod histogram;
 pub mod logging;
 pub mod message;
 pub mod outcome;

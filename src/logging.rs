@@ -1,9 +1,19 @@
 //! Logging: what operators read on stderr; stdout is for results only.
 
-use serde::{Deserialize, Serialize};
-use tracing_subscriber::EnvFilter;
+mod quiet;
+mod repeats;
 
-use crate::settings::Section;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+
+use crate::settings::{Section, Span};
+pub use quiet::Quiet;
+
+const LONGEST_PERIOD: Duration = Duration::from_secs(86_400);
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -20,11 +30,13 @@ pub struct Config {
     /// `error`, `warn`, `info`, `debug`, `trace`, or a list such as `info,nadikota::sink=debug`.
     pub level: String,
     pub format: Format,
+    /// A line that was said is not said again for so long, only counted; zero says everything.
+    pub repeat_after: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: Format::Human }
+        Self { level: "info".to_owned(), format: Format::Human, repeat_after: Duration::from_secs(30) }
     }
 }
 
@@ -35,7 +47,12 @@ impl Config {
         if let Err(error) = EnvFilter::try_new(&level) {
             section.problem("level", format!("\"{level}\" is not a log level: {error}"));
         }
-        Self { level, format: section.get("format", default.format) }
+        let format = section.get("format", default.format);
+        let repeat_after = section.get("repeat_after", Span(default.repeat_after)).0;
+        if repeat_after > LONGEST_PERIOD {
+            section.problem("repeat_after", "is longer than a day, which would hide what happens");
+        }
+        Self { level, format, repeat_after }
     }
 }
 
@@ -45,17 +62,22 @@ pub enum LoggingError {
     #[error("\"{level}\" is not a log level")]
     Level { level: String, source: tracing_subscriber::filter::ParseError },
     #[error("logging was set up twice")]
-    Twice(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Twice(#[source] tracing_subscriber::util::TryInitError),
 }
 
-/// Sends log lines to stderr from now on. Called once, by a command.
-pub fn start(config: &Config) -> Result<(), LoggingError> {
+/// Sends log lines to stderr from now on. Called once, by a command, which from time to time asks what it gives back
+/// to tell how many lines were left out.
+pub fn start(config: &Config) -> Result<Quiet, LoggingError> {
     let filter = EnvFilter::try_new(&config.level)
         .map_err(|source| LoggingError::Level { level: config.level.clone(), source })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.format {
-        Format::Human => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        Format::Json => builder.json().flatten_event(true).try_init(),
-    }
-    .map_err(LoggingError::Twice)
+    let quiet = Quiet::new(config.repeat_after);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.format {
+        Format::Human => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        Format::Json => lines.json().flatten_event(true).boxed(),
+    };
+    let limit = (!config.repeat_after.is_zero()).then(|| quiet.clone());
+    let all = tracing_subscriber::registry().with(filter).with(limit).with(lines);
+    all.try_init().map_err(LoggingError::Twice)?;
+    Ok(quiet)
 }

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use crate::outcome::Rejection;
 
+/// The longest id of a device in bytes; a longer one is taken for garbage.
+pub const MAX_DEVICE_ID: usize = 255;
+
 /// The value of a reading.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ReadingValue<'a> {
@@ -25,9 +28,11 @@ pub struct Reading<'a> {
     pub channel: Option<Cow<'a, str>>,
 }
 
-/// Readings of one moment.
+/// Readings of one device at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sample<'a> {
+    /// The device that the payload itself names.
+    pub device: Option<Cow<'a, str>>,
     /// The time told, Unix time in nanoseconds.
     pub time: Option<i64>,
     pub readings: Vec<Reading<'a>>,
@@ -37,8 +42,6 @@ pub struct Sample<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decoded<'a> {
     Samples {
-        /// The device the payload itself names.
-        device: Option<Cow<'a, str>>,
         samples: Vec<Sample<'a>>,
         /// Why a part of the payload is not among the samples.
         rest: Option<Rejection>,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::Catalogue;
+use crate::decimal;
 use crate::outcome::{Reason, Rejection};
 use crate::quantity::Quantity;
 use crate::reading::ReadingValue;
@@ -179,9 +180,11 @@ impl Mapping {
         }
         let unit = match told_unit {
             None => self.unit,
+            // Most devices tell the quantity's own: no need to look it up.
+            Some(told) if told == self.quantity.unit.name() => self.quantity.unit,
             Some(told) => Unit::parse(told).ok_or_else(|| conflict(told, &self.quantity))?,
         };
-        let scaled = number.mul_add(self.scale, self.offset);
+        let scaled = decimal::scaled(number, self.scale, self.offset);
         let converted = unit.convert(scaled, self.quantity.unit);
         converted.map(Some).ok_or_else(|| conflict(unit.name(), &self.quantity))
     }
@@ -231,6 +234,10 @@ mod tests {
         assert_eq!(level.apply(&ReadingValue::Null, None), Ok(None));
         assert_eq!(reason(ReadingValue::Number(1.0), Some("Cel")), Reason::UnitConflict);
         assert_eq!(reason(ReadingValue::Text("high".into()), None), Reason::WrongType);
+        let tenths =
+            mapping("{ quantity = \"air_temperature_c\", unit = \"K\", scale = 0.1, sentinels = [65535] }");
+        assert_eq!(tenths.apply(&ReadingValue::Number(3003.0), None), Ok(Some(27.15)));
+        assert_eq!(tenths.apply(&ReadingValue::Number(3.0), Some("Cel")), Ok(Some(0.3)));
         let words = "{ quantity = \"parking_occupied_state\", words = { free = 0, occupied = 1 } }";
         assert_eq!(mapping(words).apply(&ReadingValue::Text("occupied".into()), None), Ok(Some(1.0)));
         assert_eq!(

@@ -63,6 +63,9 @@ pub(super) fn tell(explanation: &Explanation) -> Result<(), Failure> {
     for sample in &explanation.samples {
         let registered = if sample.registered { "registered" } else { "not registered" };
         say(format!("sample       {}, profile {}, {registered}", sample.measurement, sample.profile))?;
+        if let Some(device) = sample.device.as_ref().filter(|_| sample.device != explanation.device) {
+            say(format!("  device     {}", device.escape_debug()))?;
+        }
         say(format!("  time       {} ({})", time(sample.time), sample.time_check))?;
         for reading in &sample.readings {
             say(format!("  reading    {}", one_reading(reading)))?;

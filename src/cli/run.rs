@@ -1,6 +1,7 @@
 //! `nadikota run`: the service, until a signal stops it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +16,7 @@ pub(super) struct Options {}
 
 pub(super) async fn run(_options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
     let config = configuration(files)?;
-    logging::start(&config.log).context("cannot start logging")?;
+    let quiet = logging::start(&config.log).context("cannot start logging")?;
     // From here on a signal is an order, whatever is still starting.
     let stop = CancellationToken::new();
     let signals = tokio::spawn(on_signal(stop.clone()));
@@ -27,7 +28,15 @@ pub(super) async fn run(_options: &Options, files: &[PathBuf]) -> Result<(), Fai
         .reloader
         .take()
         .map(|reloader| tokio::spawn(reload::keep_up(reloader, files.to_vec(), watched, every, hangup)));
+    let telling = async {
+        let mut look = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            look.tick().await;
+            quiet.tell();
+        }
+    };
     tokio::select! {
+        () = telling => {}
         () = stop.cancelled() => {}
         () = running.failed() => tracing::error!("a part of nadikota has ended; stopping"),
     }
@@ -37,6 +46,7 @@ pub(super) async fn run(_options: &Options, files: &[PathBuf]) -> Result<(), Fai
     }
     let account = running.drain(within).await.context("nadikota did not end well")?;
     signals.abort();
+    quiet.tell_all();
     tracing::info!(
         received = account.received,
         stored = account.stored,

@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use super::told::Told;
 use super::{Hints, malformed};
 use crate::outcome::{Reason, Rejection};
-use crate::reading::{Reading, ReadingValue, Sample};
+use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
 
 /// A longer name is no name: each reading carries its own, so length times count must stay bounded.
 const MAX_NAME: usize = 256;
@@ -36,7 +36,6 @@ pub(super) struct Moment<'de> {
 /// All that a text holds.
 #[derive(Debug, Default)]
 pub(super) struct Flat<'de> {
-    pub(super) device: Option<Cow<'de, str>>,
     /// What stands outside of sample objects.
     pub(super) base: Moment<'de>,
     pub(super) moments: Vec<Moment<'de>>,
@@ -149,11 +148,17 @@ impl<'de> Walk<'_, 'de, '_> {
             return Ok(());
         }
         if state.wanted.device == Some(path) {
-            match value {
-                ReadingValue::Text(text) => state.flat.device = Some(text),
-                ReadingValue::Number(number) => state.flat.device = Some(number.to_string().into()),
-                _ => {}
+            let device = match value {
+                ReadingValue::Text(text) => text,
+                ReadingValue::Number(number) => number.to_string().into(),
+                _ => return Ok(()),
+            };
+            // Each sample of an array may carry it, so length times count must stay bounded here too.
+            if device.len() > MAX_DEVICE_ID {
+                let detail = format!("the device's id has {} bytes", device.len());
+                return Err(state.refuse(Reason::NoDevice, detail));
             }
+            state.moment().sample.device = Some(device);
             return Ok(());
         }
         let name = match key {

@@ -3,6 +3,7 @@
 //! Settings: `time` (path of the time, as told or in each sample), `time_format`, `device` (path of the device's
 //! id), `samples` (path of an array of samples inside the object; what stands outside belongs to all moments),
 //! `separator` (what joins the names of nested objects, in paths too; default a dot).
+//! Each sample of an array may name its own device; one that names none is of the device told outside of them.
 //! A key that stands twice gives two readings of one name; the first is stored, the second refused.
 
 use super::flatten::{Wanted, flatten};
@@ -54,6 +55,7 @@ pub(super) fn decode<'a>(
     let mut samples = Vec::with_capacity(flat.moments.len() + 1);
     let mut rest = None;
     let mut base = flat.base.sample;
+    let device = base.device.clone();
     if !base.readings.is_empty() {
         base.time = base_time;
         samples.push(base);
@@ -61,7 +63,10 @@ pub(super) fn decode<'a>(
     for moment in flat.moments {
         let mut sample = moment.sample;
         match read(&moment.told) {
-            Ok(time) => sample.time = time.or(base_time),
+            Ok(time) => {
+                sample.time = time.or(base_time);
+                sample.device = sample.device.or_else(|| device.clone());
+            }
             // The samples of an array are independent: the others are stored.
             Err(rejection) => {
                 rest.get_or_insert(rejection);
@@ -74,6 +79,6 @@ pub(super) fn decode<'a>(
     }
     match rest {
         Some(rejection) if samples.is_empty() => Err(rejection),
-        rest => Ok(Decoded::Samples { device: flat.device, samples, rest }),
+        rest => Ok(Decoded::Samples { samples, rest }),
     }
 }

@@ -92,11 +92,17 @@ impl Format {
     }
 }
 
-/// Why JSON text is not what it should be, with the place; never with what stands there.
+/// Why JSON text is not what it should be, with the place. What stands there may be quoted, so not at any length.
 fn malformed(error: &serde_json::Error) -> Rejection {
+    const MOST: usize = 160;
     let text = error.to_string();
-    let reason = if text.contains("number out of range") { Reason::NotFinite } else { Reason::Malformed };
-    Rejection::new(reason, text)
+    let too_large = error.is_syntax() && text.starts_with("number out of range");
+    let reason = if too_large { Reason::NotFinite } else { Reason::Malformed };
+    if text.chars().nth(MOST).is_none() {
+        return Rejection::new(reason, text);
+    }
+    let start: String = text.chars().take(MOST).collect();
+    Rejection::new(reason, format!("{start}… at line {} column {}", error.line(), error.column()))
 }
 
 #[cfg(test)]

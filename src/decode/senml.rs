@@ -1,44 +1,78 @@
-//! Format `senml`: Sensor Measurement Lists in JSON, RFC 8428.
+//! Format `senml`: Sensor Measurement Lists in JSON, RFC 8428 with RFC 8798 (units) and RFC 9100 (versions).
 //!
-//! Base values hold for their own record and all later ones until replaced, each by itself. Times below 2^28 are
-//! relative to the time of receipt. The device is the name up to its last `:` or `/` (a `urn:dev:` name: its first
-//! four parts); what follows is the reading's name, or its unit where nothing follows. A sum is a reading of its
-//! own, `NAME.sum`. Unknown labels are ignored, unless they end in `_`: then the pack must not be used.
+//! A pack is resolved as RFC 8428, 4.6 says: base fields hold for their own record and all later ones until replaced,
+//! each by itself; times below 2^28 are relative to the time of receipt; what is resolved is put in order of time.
+//! Records are counted from 1 in what is said of them, as fragment identifiers do (section 9).
+//!
+//! Where the RFC says MUST of the pack, the pack is refused whole: not an array of objects, an unknown label that ends
+//! in `_`, a version that is newer or not the same in all records, a base field of the wrong type. What is wrong with
+//! one record costs that record, and the others are stored.
+//!
+//! What the RFC leaves open, and what is done here:
+//! - *Whose it is.* A full name is device and reading in one; where they part follows from the full name alone, so a
+//!   pack and its resolved form are the same. See [`name`]. A pack may hold several devices.
+//! - *No name beside the device* (5.1.3): the reading is called as its unit, or `value`.
+//! - *Sums* are readings of their own, `NAME.sum`, in the unit times seconds: `W.s`, which is a joule. A base sum adds
+//!   to numbers only; an integral of text is nothing.
+//! - *Base value*: a record with any field of its own has a value where a base value is in force. One with base fields
+//!   only says nothing itself. One without value and sum is refused.
+//! - *`null`* is not allowed; here it is a field that is not there, and a value that is only `null` says that nothing
+//!   was measured.
+//! - *A field told twice* in one record cannot be trusted: the pack is refused.
+//! - *`vd`* is kept as its text, and goes the way of all text.
+//! - *`%`* is a ratio, 1 being all of it, as note 2 to the registry says; for percent there are `%RH`, `%EL` and `/100`.
+//! - *`C` and `F`* mean degrees, as devices mean them, not coulomb and farad.
+//! - *`ut`* is read and feeds nothing yet. *Future times* are judged by `time.max_ahead`.
+//! - *An empty pack* holds no value. Times are kept to the microsecond; sums with base fields are those of decimals.
+
+mod name;
+mod record;
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
+use self::name::Name;
+use self::record::Record;
 use super::{Decoded, Hints, malformed};
+use crate::decimal;
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue, Sample};
 
-/// The newest version of the format that we understand.
+/// The newest version without features.
 const VERSION: f64 = 10.0;
+/// The same with the feature "Secondary Units", RFC 9100.
+const VERSION_WITH_SECONDARY_UNITS: f64 = 26.0;
 /// Times below are relative, in seconds.
 const ABSOLUTE: f64 = 268_435_456.0;
-
 /// Base name and name together; a pack repeats the base for each record.
 const MAX_NAME: usize = 256;
+/// No unit is longer; a base unit is repeated as well.
+const MAX_UNIT: usize = 64;
 
-/// One record as it stands.
-#[derive(Debug, Default)]
-struct Record<'a> {
-    base_name: Option<Cow<'a, str>>,
-    base_time: Option<f64>,
-    base_unit: Option<Cow<'a, str>>,
-    base_value: Option<f64>,
-    base_sum: Option<f64>,
-    version: Option<f64>,
-    name: Option<Cow<'a, str>>,
-    unit: Option<Cow<'a, str>>,
-    value: Option<f64>,
-    text: Option<Cow<'a, str>>,
-    state: Option<bool>,
-    data: bool,
-    sum: Option<f64>,
-    time: Option<f64>,
+pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
+    let mut pack = Pack {
+        hints,
+        base: Base::default(),
+        records: 0,
+        told: Vec::new(),
+        rest: None,
+        more: 0,
+        refused: None,
+    };
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let read = Records(&mut pack).deserialize(&mut reader).and_then(|()| reader.end());
+    match (pack.refused.take(), read) {
+        (Some(refused), _) => Err(refused),
+        (None, Err(error)) => {
+            let mut rejection = malformed(&error);
+            rejection.detail = format!("after {} records: {}", pack.records, rejection.detail);
+            Err(rejection)
+        }
+        (None, Ok(())) => pack.resolved(),
+    }
 }
 
 /// The base values in force.
@@ -49,223 +83,222 @@ struct Base<'a> {
     unit: Option<Cow<'a, str>>,
     value: Option<f64>,
     sum: Option<f64>,
-}
-
-pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
-    let records: Vec<Record<'a>> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
-    if records.len() > hints.limits.max_values {
-        let detail = format!("more than {} records", hints.limits.max_values);
-        return Err(Rejection::new(Reason::TooComplex, detail));
-    }
-    let mut base = Base::default();
-    let mut pack = Pack { hints, device: None, samples: Vec::new() };
-    for (index, record) in records.into_iter().enumerate() {
-        base.take(&record);
-        if record.version.is_some_and(|version| version > VERSION) {
-            return Err(wrong(index, "needs a later version of SenML"));
-        }
-        pack.add(index, record, &base)?;
-    }
-    // Without one the topic says which device it is.
-    Ok(Decoded::Samples {
-        device: pack.device.filter(|device| !device.is_empty()).map(Cow::Owned),
-        samples: pack.samples,
-        rest: None,
-    })
+    /// That of the first record.
+    version: Option<f64>,
 }
 
 impl<'a> Base<'a> {
-    fn take(&mut self, record: &Record<'a>) {
-        if let Some(name) = &record.base_name {
-            self.name = name.clone();
+    fn take(&mut self, record: &mut Record<'a>) -> Result<(), Rejection> {
+        let told = record.version;
+        if told.is_some_and(|version| version.fract() != 0.0 || !(1.0..9e15).contains(&version)) {
+            return Err(Rejection::new(Reason::Malformed, "has a version that is no positive whole number"));
         }
-        if let Some(time) = record.base_time {
-            self.time = time;
+        let version = told.unwrap_or_else(|| self.version.unwrap_or(VERSION));
+        let supported = version <= VERSION || version == VERSION_WITH_SECONDARY_UNITS;
+        if !supported {
+            let detail = format!("needs version {version} of SenML; versions 1 to 10, and 26, are read");
+            return Err(Rejection::new(Reason::Malformed, detail));
         }
-        if let Some(unit) = &record.base_unit {
-            self.unit = Some(unit.clone());
+        let first = *self.version.get_or_insert(version);
+        #[expect(clippy::float_cmp, reason = "both are whole")]
+        if first != version {
+            let detail = format!("has version {version} in a pack of version {first}");
+            return Err(Rejection::new(Reason::Malformed, detail));
         }
+        if let Some(name) = record.base_name.take() {
+            if name.len() > MAX_NAME {
+                let detail = format!("has a base name of more than {MAX_NAME} bytes");
+                return Err(Rejection::new(Reason::TooComplex, detail));
+            }
+            self.name = name;
+        }
+        if let Some(unit) = record.base_unit.take() {
+            if unit.len() > MAX_UNIT {
+                let detail = format!("has a base unit of more than {MAX_UNIT} bytes");
+                return Err(Rejection::new(Reason::TooComplex, detail));
+            }
+            self.unit = Some(unit);
+        }
+        self.time = record.base_time.unwrap_or(self.time);
         self.value = record.base_value.or(self.value);
         self.sum = record.base_sum.or(self.sum);
+        Ok(())
     }
+}
+
+/// One resolved reading.
+struct Told<'a> {
+    device: Option<Cow<'a, str>>,
+    time: Option<i64>,
+    reading: Reading<'a>,
 }
 
 /// What is resolved so far.
 struct Pack<'a, 'h> {
     hints: &'h Hints<'h>,
-    device: Option<String>,
-    samples: Vec<Sample<'a>>,
+    base: Base<'a>,
+    records: usize,
+    told: Vec<Told<'a>>,
+    /// Why the first bad record was left out, and how many after it.
+    rest: Option<Rejection>,
+    more: usize,
+    /// Why the whole pack is refused, where its JSON is sound.
+    refused: Option<Rejection>,
 }
 
 impl<'a> Pack<'a, '_> {
-    fn add(&mut self, index: usize, record: Record<'a>, base: &Base<'a>) -> Result<(), Rejection> {
-        let kinds = [record.value.is_some(), record.text.is_some(), record.state.is_some(), record.data];
-        if kinds.iter().filter(|kind| **kind).count() > 1 {
-            return Err(wrong(index, "has more than one value"));
+    /// Takes the next record in; an error refuses the pack.
+    fn take(&mut self, mut record: Record<'a>) -> Result<(), Rejection> {
+        self.records += 1;
+        let most = self.hints.limits.max_values;
+        if self.records > most {
+            return Err(Rejection::new(Reason::TooComplex, format!("more than {most} records")));
         }
-        if record.data {
-            return Err(wrong(index, "holds binary data, which is no reading"));
+        self.base.take(&mut record).map_err(|wrong| self.of_record(&wrong))?;
+        if record.measures
+            && let Err(wrong) = self.measure(record)
+        {
+            let wrong = self.of_record(&wrong);
+            if self.rest.is_none() {
+                self.rest = Some(wrong);
+            } else {
+                self.more += 1;
+            }
         }
-        let number = match (record.value, base.value) {
-            (None, None) => None,
-            (value, base) => Some(value.unwrap_or(0.0) + base.unwrap_or(0.0)),
+        Ok(())
+    }
+
+    fn of_record(&self, wrong: &Rejection) -> Rejection {
+        Rejection::new(wrong.reason, format!("record {} {}", self.records, wrong.detail))
+    }
+
+    fn measure(&mut self, record: Record<'a>) -> Result<(), Rejection> {
+        if let Some(fault) = record.fault {
+            return Err(Rejection::new(Reason::Malformed, fault));
+        }
+        let added = |base: Option<f64>, own: Option<f64>| match (base, own) {
+            (Some(base), Some(own)) => Some(decimal::sum(base, own)),
+            (base, own) => base.or(own),
         };
-        let sum = match (record.sum, base.sum) {
-            (None, None) => None,
-            (sum, base) => Some(sum.unwrap_or(0.0) + base.unwrap_or(0.0)),
+        let value = match record.value {
+            None => self.base.value.map(ReadingValue::Number),
+            Some(ReadingValue::Number(own)) => added(self.base.value, Some(own)).map(ReadingValue::Number),
+            other => other,
         };
-        let value = match (record.text, record.state, number) {
-            (Some(text), ..) => Some(ReadingValue::Text(text)),
-            (_, Some(state), _) => Some(ReadingValue::Boolean(state)),
-            (.., Some(number)) => Some(ReadingValue::Number(number)),
-            _ => None,
-        };
+        let sums = matches!(value, None | Some(ReadingValue::Number(_))) || record.sum.is_some();
+        let sum = if sums { added(self.base.sum, record.sum) } else { None };
         if value.is_none() && sum.is_none() {
-            // Only base values: they were taken.
-            return Ok(());
+            return Err(Rejection::new(Reason::NoValue, "has neither a value nor a sum"));
         }
-        let own = record.name.as_deref().unwrap_or_default();
-        if base.name.len().saturating_add(own.len()) > MAX_NAME {
-            let detail = format!("record {index} has a name of more than {MAX_NAME} bytes");
+        let unit = record.unit.or_else(|| self.base.unit.clone()).filter(|unit| !unit.is_empty());
+        if unit.as_ref().is_some_and(|unit| unit.len() > MAX_UNIT) {
+            let detail = format!("has a unit of more than {MAX_UNIT} bytes");
             return Err(Rejection::new(Reason::TooComplex, detail));
         }
-        let full = format!("{}{own}", base.name);
-        check_name(index, &full)?;
-        let unit = record.unit.or_else(|| base.unit.clone());
-        let (device, name) = split(&full);
-        if self.device.as_deref().is_some_and(|known| known != device) {
-            return Err(wrong(
-                index,
-                "is of another device than those before; send one pack for each device",
-            ));
+        let own = record.name.unwrap_or_default();
+        if self.base.name.len().saturating_add(own.len()) > MAX_NAME {
+            let detail = format!("has a name of more than {MAX_NAME} bytes");
+            return Err(Rejection::new(Reason::TooComplex, detail));
         }
-        self.device.get_or_insert_with(|| device.to_owned());
-        let name = match (name.is_empty(), &unit) {
-            (false, _) => name.to_owned(),
-            (true, Some(unit)) => unit.to_string(),
-            (true, None) => "value".to_owned(),
-        };
-        let time = self.time(index, base.time + record.time.unwrap_or(0.0))?;
-        let sample = self.sample(time);
-        if let Some(value) = value {
-            let name = Cow::Owned(name.clone());
-            sample.readings.push(Reading { name, value, unit: unit.clone(), channel: None });
-        }
+        let Name { device, reading: name } = Name::split(&self.base.name, &own)
+            .ok_or_else(|| Rejection::new(Reason::Malformed, "has a name that SenML forbids"))?;
+        let name = name.or_else(|| unit.clone()).unwrap_or(Cow::Borrowed("value"));
+        let time = self.time(decimal::sum(self.base.time, record.time.unwrap_or(0.0)))?;
+        // Not a percentage, whatever it looks like: note 2 to the registry of units.
+        let unit = if unit.as_deref() == Some("%") { Some(Cow::Borrowed("/")) } else { unit };
         if let Some(sum) = sum {
+            let unit = unit.as_ref().map(|unit| Cow::Owned(format!("{unit}.s")));
             let (name, value) = (Cow::Owned(format!("{name}.sum")), ReadingValue::Number(sum));
-            sample.readings.push(Reading { name, value, unit: None, channel: None });
+            let reading = Reading { name, value, unit, channel: None };
+            self.told.push(Told { device: device.clone(), time, reading });
+        }
+        if let Some(value) = value {
+            self.told.push(Told { device, time, reading: Reading { name, value, unit, channel: None } });
         }
         Ok(())
     }
 
     /// Unix time in nanoseconds; nothing where the pack means "now".
-    fn time(&self, index: usize, seconds: f64) -> Result<Option<i64>, Rejection> {
+    fn time(&self, seconds: f64) -> Result<Option<i64>, Rejection> {
         if seconds == 0.0 {
             return Ok(None);
         }
-        let nanos = (seconds * 1e6).round() * 1000.0;
-        if !nanos.is_finite() || nanos.abs() > 9e18 {
-            return Err(Rejection::new(
-                Reason::InvalidTime,
-                format!("record {index} has an impossible time"),
-            ));
+        let micros = (seconds * 1e6).round();
+        if micros.abs().partial_cmp(&9e15) != Some(Ordering::Less) {
+            return Err(Rejection::new(Reason::InvalidTime, "has an impossible time"));
         }
         #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
-        let nanos = nanos as i64;
+        let nanos = (micros as i64).saturating_mul(1000);
         let start = if seconds < ABSOLUTE { self.hints.now } else { 0 };
         Ok(Some(start.saturating_add(nanos)))
     }
 
-    /// The sample of this time: readings of one moment are one point.
-    fn sample(&mut self, time: Option<i64>) -> &mut Sample<'a> {
-        let known = self.samples.iter().rposition(|sample| sample.time == time);
-        let index = known.unwrap_or_else(|| {
-            self.samples.push(Sample { time, readings: Vec::new() });
-            self.samples.len() - 1
-        });
-        #[expect(clippy::indexing_slicing, reason = "found or pushed above")]
-        &mut self.samples[index]
-    }
-}
-
-fn split(full: &str) -> (&str, &str) {
-    if full.starts_with("urn:dev:") {
-        let end = full.match_indices(':').nth(3).map_or(full.len(), |(at, _)| at);
-        let (device, name) = full.split_at(end);
-        return (device, name.trim_start_matches([':', '/', '_']));
-    }
-    match full.rfind([':', '/']) {
-        Some(at) => (full.get(..at).unwrap_or_default(), full.get(at + 1..).unwrap_or_default()),
-        None => ("", full),
-    }
-}
-
-fn check_name(index: usize, name: &str) -> Result<(), Rejection> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-:./_".contains(c);
-    let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if starts && name.chars().all(allowed) {
-        Ok(())
-    } else {
-        Err(wrong(index, "has a name that SenML forbids"))
-    }
-}
-
-fn wrong(index: usize, what: &str) -> Rejection {
-    Rejection::new(Reason::Malformed, format!("record {index} {what}"))
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Record<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a SenML record")
+    /// Readings of one device and moment together, in order of time.
+    fn resolved(mut self) -> Result<Decoded<'a>, Rejection> {
+        let rest = self.rest.map(|mut first| {
+            if self.more > 0 {
+                first.detail = format!("{}; and {} more records", first.detail, self.more);
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record<'de>, A::Error> {
-                let mut record = Record::default();
-                while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
-                    match &*key {
-                        "bn" => record.base_name = Some(map.next_value::<Text<'de>>()?.0),
-                        "bt" => record.base_time = Some(map.next_value()?),
-                        "bu" => record.base_unit = Some(map.next_value::<Text<'de>>()?.0),
-                        "bv" => record.base_value = Some(map.next_value()?),
-                        "bs" => record.base_sum = Some(map.next_value()?),
-                        "bver" => record.version = Some(map.next_value()?),
-                        "n" => record.name = Some(map.next_value::<Text<'de>>()?.0),
-                        "u" => record.unit = Some(map.next_value::<Text<'de>>()?.0),
-                        "v" => record.value = Some(map.next_value()?),
-                        "vs" => record.text = Some(map.next_value::<Text<'de>>()?.0),
-                        "vb" => record.state = Some(map.next_value()?),
-                        "vd" => {
-                            map.next_value::<IgnoredAny>()?;
-                            record.data = true;
-                        }
-                        "s" => record.sum = Some(map.next_value()?),
-                        "t" => record.time = Some(map.next_value()?),
-                        "ut" => {
-                            map.next_value::<f64>()?;
-                        }
-                        unknown if unknown.ends_with('_') => {
-                            return Err(A::Error::custom("a label that must be understood is not"));
-                        }
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                    }
+            first
+        });
+        if self.records == 0 {
+            return Err(Rejection::new(Reason::NoValue, "the pack is empty"));
+        }
+        if self.told.is_empty()
+            && let Some(rest) = rest
+        {
+            return Err(rest);
+        }
+        let now = self.hints.now;
+        self.told.sort_by(|a, b| {
+            let at = |told: &Told<'_>| (told.time.unwrap_or(now), told.time.is_some());
+            a.device.cmp(&b.device).then_with(|| at(a).cmp(&at(b)))
+        });
+        let mut samples: Vec<Sample<'a>> = Vec::new();
+        for Told { device, time, reading } in self.told {
+            match samples.last_mut() {
+                Some(sample) if sample.time == time && sample.device == device => {
+                    sample.readings.push(reading)
                 }
-                Ok(record)
+                _ => samples.push(Sample { device, time, readings: vec![reading] }),
             }
         }
-        reader.deserialize_map(Fields)
+        Ok(Decoded::Samples { samples, rest })
     }
 }
 
-/// Text, borrowed where it needs no unescaping.
-#[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// Reads the array straight into the pack: a long one is refused at its first record too many.
+struct Records<'p, 'a, 'h>(&'p mut Pack<'a, 'h>);
+
+impl<'a> DeserializeSeed<'a> for Records<'_, 'a, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Records<'_, 'a, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of SenML records")
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Err(E::custom("text, and no array of SenML records"))
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(record) = items.next_element::<Record<'a>>()? {
+            if let Err(refused) = self.0.take(record) {
+                self.0.refused = Some(refused);
+                return Err(A::Error::custom("refused"));
+            }
+        }
+        Ok(())
+    }
+}
 
 #[cfg(test)]
 mod tests;

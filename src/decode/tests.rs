@@ -27,7 +27,11 @@ fn decode<'a>(format: &Format, payload: &'a [u8], number_text: bool) -> Result<D
 
 fn samples<'a>(format: &Format, payload: &'a str) -> (Option<String>, Vec<Sample<'a>>) {
     match decode(format, payload.as_bytes(), false).unwrap() {
-        Decoded::Samples { device, samples, rest: None } => (device.map(Into::into), samples),
+        Decoded::Samples { samples, rest: None } => {
+            let device = samples.first().and_then(|sample| sample.device.as_deref()).map(str::to_owned);
+            assert!(samples.iter().all(|sample| sample.device.as_deref() == device.as_deref()));
+            (device, samples)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -70,6 +74,22 @@ fn an_array_is_an_array_of_samples_at_the_top_and_where_the_route_says_so() {
     assert_eq!(found.iter().map(told).collect::<Vec<_>>(), ["bat=3.6", "p=1", "p=2"]);
     assert_eq!(found[1].time, found[0].time);
     assert_eq!(found[2].time.unwrap() - found[0].time.unwrap(), 1_000_000_000);
+}
+
+#[test]
+fn each_sample_of_an_array_may_name_its_own_device() {
+    let json = format("format = \"json\"\ndevice = \"id\"\nsamples = \"log\"\n");
+    let payload = br#"{"id":"gw","p":0,"log":[{"id":"a","p":1},{"id":7,"p":2},{"p":3}]}"#;
+    match decode(&json, payload, false).unwrap() {
+        Decoded::Samples { samples, rest: None } => {
+            let told: Vec<_> =
+                samples.iter().map(|sample| (sample.device.as_deref(), told(sample))).collect();
+            let expected = [(Some("gw"), "p=0"), (Some("a"), "p=1"), (Some("7"), "p=2"), (Some("gw"), "p=3")];
+            assert_eq!(told, expected.map(|(device, told)| (device, told.to_owned())));
+        }
+        other => panic!("{other:?}"),
+    }
+    refused(&json, format!(r#"{{"id":"{}","p":1}}"#, "x".repeat(256)).as_bytes(), Reason::NoDevice);
 }
 
 #[test]

@@ -7,15 +7,15 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::App;
-use super::view::{Kind, Number, Snapshot};
-use crate::live::{BOUNDS, Delays, Forecast};
+use super::view::{Number, Snapshot, Value};
+use crate::live::{Delays, Forecast};
 use crate::outcome::Outcomes;
 use crate::status::{Board, State as PartState};
 
@@ -41,6 +41,7 @@ impl Collector for Scrape {
         let snapshot = view.snapshot();
         let mut numbers = of_the_board(&view.board);
         numbers.extend(of_the_outlook(&pulse.forecast()));
+        numbers.extend(of_the_delays(&view.live.delays()));
         numbers.extend(of_the_account(&snapshot));
         numbers.extend(snapshot.numbers);
         // A family is told once, with all its series.
@@ -51,44 +52,34 @@ impl Collector for Scrape {
         for (name, series) in families {
             write_family(&mut encoder, name, &series)?;
         }
-        write_delays(&mut encoder, &view.live.delays())
+        Ok(())
     }
 }
 
-fn write_delays(encoder: &mut DescriptorEncoder<'_>, delays: &BTreeMap<String, Delays>) -> fmt::Result {
+fn of_the_delays(delays: &BTreeMap<String, Delays>) -> impl Iterator<Item = Number> {
     let help = "From the receipt of a message to the database's answer for all of it";
-    let kind = MetricType::Histogram;
-    let mut family = encoder.encode_descriptor("time_to_stored_seconds", help, None, kind)?;
-    for (name, delays) in delays {
-        let (sum, count, counts) = delays.histogram();
-        let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
-        let buckets: Vec<_> = bounds.zip(counts).collect();
-        let labels = [("destination", name.as_str())];
-        family.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)?;
-    }
-    Ok(())
+    delays.iter().map(move |(name, delays)| {
+        Number::histogram("time_to_stored_seconds", help, delays.histogram()).label("destination", name)
+    })
 }
 
 /// What cannot be said is left out.
 fn of_the_outlook(told: &Forecast) -> Vec<Number> {
     let seconds_left = told.hours_left.map(|hours| hours * 3600.0);
-    let mut numbers = vec![Number::gauge(
-        "journal_fill_bytes_per_second",
-        "How fast the journal was written in the last minute",
-        told.fill_bytes_per_s,
-    )];
-    let said = [
-        (
-            "journal_left_bytes",
-            "Bytes the journal takes until it is full if nothing more is delivered",
-            told.left_bytes.map(float),
+    let mut numbers = vec![
+        Number::gauge(
+            "journal_fill_bytes_per_second",
+            "How fast the journal was written in the last minute",
+            told.fill_bytes_per_s,
         ),
-        ("journal_left_seconds", "How long that lasts at the last minute's rate", seconds_left),
-        (
+        Number::gauge(
             "drain_messages_per_second",
-            "How fast a backlog was worked through when there last was one",
-            told.drain_per_s,
+            "How fast a backlog was worked through when there last was one; 0 before the first",
+            told.drain_per_s.unwrap_or_default(),
         ),
+    ];
+    let said = [
+        ("journal_left_seconds", "How long that lasts at the last minute's rate", seconds_left),
         (
             "drain_left_seconds",
             "When all that waits is stored, at that speed and the present load",
@@ -102,9 +93,10 @@ fn of_the_outlook(told: &Forecast) -> Vec<Number> {
 
 fn write_family(encoder: &mut DescriptorEncoder<'_>, name: &str, series: &[Number]) -> fmt::Result {
     let Some(first) = series.first() else { return Ok(()) };
-    let kind = match first.kind {
-        Kind::Counter => MetricType::Counter,
-        Kind::Gauge => MetricType::Gauge,
+    let kind = match first.value {
+        Value::Counter(_) => MetricType::Counter,
+        Value::Gauge(_) => MetricType::Gauge,
+        Value::Histogram(_) => MetricType::Histogram,
     };
     let mut family = encoder.encode_descriptor(name, first.help, None, kind)?;
     if let [only] = series
@@ -118,10 +110,17 @@ fn write_family(encoder: &mut DescriptorEncoder<'_>, name: &str, series: &[Numbe
     Ok(())
 }
 
-fn write_value(number: &Number, metric: MetricEncoder<'_>) -> fmt::Result {
-    match number.kind {
-        Kind::Counter => ConstCounter::new(number.value).encode(metric),
-        Kind::Gauge => ConstGauge::new(number.value).encode(metric),
+fn write_value(number: &Number, mut metric: MetricEncoder<'_>) -> fmt::Result {
+    match &number.value {
+        Value::Counter(value) => ConstCounter::new(*value).encode(metric),
+        Value::Gauge(value) => ConstGauge::new(*value).encode(metric),
+        Value::Histogram(reading) => {
+            // The encoder adds the buckets up.
+            let buckets = reading.buckets.iter();
+            let buckets = buckets.map(|(bound, count)| (bound.unwrap_or(f64::INFINITY), *count));
+            let buckets: Vec<_> = buckets.collect();
+            metric.encode_histogram::<NoLabelSet>(reading.sum, reading.count(), &buckets, None)
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use ask::{Answer, AskError, ask};
-pub use view::{Destination, Journal, Kind, Number, Snapshot, View};
+pub use view::{Destination, Journal, Number, Snapshot, Value, View};
 
 use pulse::Pulse;
 

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::account::Account;
 use crate::clock::Clock;
+use crate::histogram::Reading;
 use crate::live::Live;
 use crate::message::Record;
 use crate::outcome::{Outcome, Outcomes, Reason};
@@ -28,14 +29,16 @@ async fn serve(board: Board, stop: CancellationToken) -> SocketAddr {
         let mut outcomes = Outcomes::default();
         outcomes.count(Outcome::Stored);
         outcomes.count(Outcome::Quarantined(Reason::Malformed));
+        let syncs = Reading { sum: 2.5, buckets: vec![(Some(0.5), 2), (Some(1.0), 0), (None, 1)] };
         Snapshot {
             account: Account::new(4, [&outcomes]),
             oldest_unsettled: Some(Duration::from_secs(2)),
             destinations: BTreeMap::from([("city".to_owned(), Destination { position: 3, outcomes })]),
-            journal: Journal { size: 4096, written: 100, left: Some(9000) },
+            journal: Journal { size: 4096, written: 100, left: 9000 },
             numbers: vec![
                 Number::counter("sink_retries", "Writes tried again", 5.0).label("destination", "city"),
                 Number::gauge("journal_size_bytes", "Bytes on disk", 4096.0),
+                Number::histogram("journal_sync_seconds", "Syncs", syncs),
             ],
         }
     });
@@ -92,6 +95,11 @@ async fn metrics_tell_account_board_and_the_rooms_numbers_once_per_family() {
         "nadikota_settled_messages_total{destination=\"city\",outcome=\"quarantined\",reason=\"malformed\"} 1",
         "nadikota_sink_retries_total{destination=\"city\"} 5",
         "nadikota_journal_size_bytes 4096",
+        "nadikota_journal_sync_seconds_bucket{le=\"0.5\"} 2",
+        "nadikota_journal_sync_seconds_bucket{le=\"1.0\"} 2",
+        "nadikota_journal_sync_seconds_bucket{le=\"+Inf\"} 3",
+        "nadikota_journal_sync_seconds_sum 2.5",
+        "nadikota_journal_sync_seconds_count 3",
     ] {
         assert!(
             text.lines().any(|l| l.strip_suffix(".0").unwrap_or(l) == line),

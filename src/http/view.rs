@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account::Account;
+use crate::histogram::Reading;
 use crate::live::Live;
 use crate::message::Record;
 use crate::outcome::Outcomes;
@@ -65,8 +66,8 @@ pub struct Journal {
     pub size: u64,
     /// Since the start, whatever was removed.
     pub written: u64,
-    /// Until it takes nothing any more; nothing where the disk does not tell.
-    pub left: Option<u64>,
+    /// Until it takes nothing any more.
+    pub left: u64,
 }
 
 /// One destination's progress.
@@ -83,25 +84,30 @@ pub struct Number {
     /// Without the prefix `nadikota_` and without `_total`, with its unit: `journal_size_bytes`.
     pub name: &'static str,
     pub help: &'static str,
-    pub kind: Kind,
     pub labels: Vec<(&'static str, String)>,
-    pub value: f64,
+    pub value: Value,
 }
 
-/// Whether a number only grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Counter,
-    Gauge,
+/// What is told, by its type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Only grows.
+    Counter(f64),
+    Gauge(f64),
+    Histogram(Reading),
 }
 
 impl Number {
     pub const fn counter(name: &'static str, help: &'static str, value: f64) -> Self {
-        Self { name, help, kind: Kind::Counter, labels: Vec::new(), value }
+        Self { name, help, labels: Vec::new(), value: Value::Counter(value) }
     }
 
     pub const fn gauge(name: &'static str, help: &'static str, value: f64) -> Self {
-        Self { name, help, kind: Kind::Gauge, labels: Vec::new(), value }
+        Self { name, help, labels: Vec::new(), value: Value::Gauge(value) }
+    }
+
+    pub const fn histogram(name: &'static str, help: &'static str, reading: Reading) -> Self {
+        Self { name, help, labels: Vec::new(), value: Value::Histogram(reading) }
     }
 
     #[must_use]

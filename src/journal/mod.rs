@@ -33,6 +33,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::Clock;
+use crate::histogram;
 use crate::message::{Message, Record};
 use crate::settings::{Section, Size, Span};
 use crate::status::Part;
@@ -171,9 +172,10 @@ pub struct Stats {
     pub bytes: u64,
     pub segments: usize,
     pub oldest: u64,
-    pub last_sync: Duration,
     /// Bytes written since the start, whatever was removed.
     pub written: u64,
+    /// How many bytes more it takes before it is full; looked after with every message and every second.
+    pub space_left: u64,
 }
 
 /// A handle; the writer ends when the last one is gone.
@@ -197,6 +199,8 @@ pub fn open(
     let found = recovery::recover(dir, disk.as_ref()).map_err(failed)?;
     let end = found.recovery.end.max(past);
     let shared = Arc::new(Shared::new(dir.to_owned(), disk, config.clone(), end, found.segments));
+    // Nothing is released yet, so nothing goes; from here on it is known how much there is room for.
+    retention::look_after(&shared, false);
     let (sender, arrivals) = sync_channel(ARRIVALS);
     let writer = Writer {
         shared: Arc::clone(&shared),
@@ -269,20 +273,20 @@ impl Journal {
         self.shared.released.fetch_max(below, Ordering::AcqRel);
     }
 
+    /// How long appending and syncing took, for each group of messages.
+    pub fn syncs(&self) -> histogram::Reading {
+        self.shared.syncs.read()
+    }
+
     pub fn stats(&self) -> Stats {
         let segments = self.shared.segments();
         Stats {
             bytes: segments.values().map(|segment| segment.size).sum(),
             segments: segments.len(),
             oldest: segments.keys().next().map_or(self.end(), |key| key.0),
-            last_sync: Duration::from_nanos(self.shared.last_sync_nanos.load(Ordering::Relaxed)),
             written: self.shared.written.load(Ordering::Relaxed),
+            space_left: self.shared.space_left.load(Ordering::Relaxed),
         }
-    }
-
-    /// Bytes it takes until it is full if nothing more is delivered; nothing where the disk does not tell.
-    pub fn left(&self) -> Option<u64> {
-        retention::left(&self.shared)
     }
 }
 

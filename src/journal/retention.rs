@@ -43,6 +43,9 @@ pub(super) fn look_after(shared: &Shared, open: bool) -> Room {
         delivered_size = delivered_size.saturating_sub(segment.size);
         free = free.saturating_add(segment.size);
     }
+    let by_size = shared.config.max_size.saturating_sub(total.saturating_sub(delivered_size));
+    let by_disk = free.saturating_add(delivered_size).saturating_sub(min_free);
+    shared.space_left.store(by_size.min(by_disk), Ordering::Relaxed);
     // The reasons hold no figure that changes, or health could not say since when.
     if total >= shared.config.max_size {
         let limit = shared.config.max_size;
@@ -56,22 +59,6 @@ pub(super) fn look_after(shared: &Shared, open: bool) -> Room {
         return Room::Full { reason };
     }
     Room::Free
-}
-
-/// Bytes that fit until there is no room, if nothing more is delivered; nothing where the disk does not tell. What is
-/// delivered goes when the room is needed, so it does not count.
-pub(super) fn left(shared: &Shared) -> Option<u64> {
-    let space = shared.disk.space(&shared.dir).ok()?;
-    let released = shared.released.load(Ordering::Acquire);
-    let segments = shared.segments();
-    let following = segments.keys().skip(1).map(|(first, _)| *first).chain([u64::MAX]);
-    let (mut waiting, mut delivered) = (0_u64, 0_u64);
-    for (segment, next) in segments.values().zip(following) {
-        let sum = if next <= released { &mut delivered } else { &mut waiting };
-        *sum = sum.saturating_add(segment.size);
-    }
-    let on_disk = space.free.saturating_add(delivered).saturating_sub(shared.config.min_free_of(space.total));
-    Some(shared.config.max_size.saturating_sub(waiting).min(on_disk))
 }
 
 fn older_than(path: &std::path::Path, age: Duration) -> bool {

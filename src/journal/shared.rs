@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::Config;
 use super::disk::Disk;
+use crate::histogram::{DISK_SECONDS, Histogram};
 use crate::message::Record;
 
 /// Newest records kept in memory for readers that keep up, in bytes of topic and payload.
@@ -40,9 +41,11 @@ pub(super) struct Shared {
     waiting: AtomicUsize,
     /// Everything below is settled at every destination.
     pub(super) released: AtomicU64,
-    pub(super) last_sync_nanos: AtomicU64,
     /// Bytes written since the start, whatever was removed.
     pub(super) written: AtomicU64,
+    pub(super) syncs: Histogram,
+    /// How many bytes more the journal takes before it is full, as last looked after.
+    pub(super) space_left: AtomicU64,
     tail: Mutex<Tail>,
     segments: Mutex<BTreeMap<(u64, u32), Segment>>,
 }
@@ -85,8 +88,9 @@ impl Shared {
             closing: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             released: AtomicU64::new(1),
-            last_sync_nanos: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            syncs: Histogram::new(DISK_SECONDS),
+            space_left: AtomicU64::new(0),
             tail: Mutex::default(),
             segments: Mutex::new(segments),
         }
@@ -166,7 +170,7 @@ impl Shared {
             last.get_mut().size += bytes;
         }
         self.written.fetch_add(bytes, Ordering::Relaxed);
-        self.last_sync_nanos.store(u64::try_from(sync.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.syncs.observe_time(sync);
     }
 
     pub(super) fn segments(&self) -> BTreeMap<(u64, u32), Segment> {

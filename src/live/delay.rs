@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use crate::histogram::Reading;
+
 /// Upper bounds of the histogram in seconds; beyond the last one is everything.
-pub const BOUNDS: [f64; 14] =
+const BOUNDS: [f64; 14] =
     [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0, 86_400.0];
 /// The last minute in slots of five seconds, and the slot that is filling.
 const SLOTS: usize = 13;
@@ -60,9 +62,10 @@ impl Delays {
         }
     }
 
-    /// Sum in seconds, count, and the messages within each bound, not summed up; the last is beyond all.
-    pub fn histogram(&self) -> (f64, u64, [u64; BOUNDS.len() + 1]) {
-        (self.sum, self.counts.iter().sum(), self.counts)
+    /// All since the start, in seconds.
+    pub fn histogram(&self) -> Reading {
+        let bounds = BOUNDS.into_iter().map(Some).chain([None]);
+        Reading { sum: self.sum, buckets: bounds.zip(self.counts).collect() }
     }
 
     /// The last minute before `now`, Unix time in nanoseconds.
@@ -160,9 +163,10 @@ mod tests {
         for nanos in [-5, 0, 10 * MS, 10 * MS + 1, i64::MAX] {
             delays.note(NOW, nanos);
         }
-        let (sum, count, counts) = delays.histogram();
-        assert_eq!((count, counts[0], counts[1], counts[BOUNDS.len()]), (5, 3, 1, 1));
-        assert!(sum > 9e9);
+        let told = delays.histogram();
+        let within = |at: usize| told.buckets[at].1;
+        assert_eq!((told.count(), within(0), within(1), within(BOUNDS.len())), (5, 3, 1, 1));
+        assert!(told.sum > 9e9);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod refused;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use delay::{BOUNDS, Delays, Lately};
+pub use delay::{Delays, Lately};
 pub use latest::{Answer, Ask, Latest};
 pub use outlook::{Forecast, Outlook, Sample};
 pub use refused::{Refusal, Refused};

@@ -20,8 +20,8 @@ pub struct Sample {
     pub pending: u64,
     /// Bytes written to the journal since the start.
     pub written: u64,
-    /// Bytes that the journal takes until it is full; nothing where the disk does not tell.
-    pub left: Option<u64>,
+    /// Bytes that the journal takes until it is full.
+    pub left: u64,
 }
 
 /// The samples of the last minute.
@@ -38,7 +38,7 @@ pub struct Forecast {
     pub received_per_s: f64,
     pub settled_per_s: f64,
     pub fill_bytes_per_s: f64,
-    pub left_bytes: Option<u64>,
+    pub left_bytes: u64,
     /// When the journal is full if nothing more is stored.
     pub hours_left: Option<f64>,
     /// How fast a backlog was worked through when there last was one.
@@ -83,7 +83,7 @@ impl Outlook {
             settled_per_s: per_second(lately, now, Sample::settled),
             fill_bytes_per_s: fill,
             left_bytes: now.left,
-            hours_left: now.left.filter(|_| fill > 0.0).map(|left| float(left) / fill / 3600.0),
+            hours_left: (fill > 0.0).then(|| float(now.left) / fill / 3600.0),
             drain_per_s: self.drain,
             drained_in_s,
         }
@@ -138,7 +138,7 @@ mod tests {
                 received,
                 pending: received - settled,
                 written: received * 100,
-                left: 1_000_000_u64.checked_sub(received * 100),
+                left: 1_000_000_u64.saturating_sub(received * 100),
             });
         };
         note(0, 0, 0);
@@ -159,7 +159,7 @@ mod tests {
         for rate in [7, 50, 200] {
             let told = outlook(std::iter::repeat_n((rate, 0), 20)).forecast();
             let left = 1_000_000 - 20 * rate * 100;
-            assert_eq!((told.left_bytes, told.drained_in_s, told.settled_per_s), (Some(left), None, 0.0));
+            assert_eq!((told.left_bytes, told.drained_in_s, told.settled_per_s), (left, None, 0.0));
             near(Some(told.received_per_s), float(rate));
             near(told.hours_left, float(left) / float(rate * 100) / 3600.0);
         }

@@ -205,7 +205,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         let source =
             Source::new(mqtt, line, subscribed.clone(), journal.clone(), cursor.known_floor, part).await?;
         known_floors.push(source.known_floor());
-        counts.push(source.counts());
+        counts.push((name, source.counts()));
         intake.spawn("source", source.run(intake.stop.clone()));
     }
     let mut mqtt = None;
@@ -231,6 +231,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         overwritten,
         counts,
         certificates,
+        started: clock.now(),
         clock,
     };
     let in_use = orders.subscribe();

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::delivery::Standings;
-use crate::http;
+use crate::http::{self, Number};
 use crate::journal::Journal;
 use crate::mqtt;
 use crate::quarantine::Quarantine;
-use crate::sink::Sink;
+use crate::sink::{Meter, Sink};
 use crate::source::Counts;
 
 pub(super) struct Numbers {
@@ -20,9 +20,12 @@ pub(super) struct Numbers {
     pub(super) quarantine: Quarantine,
     pub(super) sinks: BTreeMap<String, Arc<Sink>>,
     pub(super) overwritten: Arc<AtomicU64>,
-    pub(super) counts: Vec<Arc<Counts>>,
+    /// Of each source, by its name.
+    pub(super) counts: Vec<(String, Arc<Counts>)>,
     pub(super) certificates: Vec<mqtt::Expiries>,
     pub(super) clock: Clock,
+    /// Unix time in nanoseconds.
+    pub(super) started: i64,
 }
 
 impl Numbers {
@@ -34,71 +37,96 @@ impl Numbers {
         let destinations = self.standings.progress().into_iter().map(|(name, progress)| {
             (name, http::Destination { position: progress.position, outcomes: progress.outcomes })
         });
-        #[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]
-        let float = |number: u64| number as f64;
-        let (journal, quarantine) = (self.journal.stats(), self.quarantine.counts());
+        let quarantine = self.quarantine.counts();
+        let started = Duration::from_nanos(u64::try_from(self.started).unwrap_or(0)).as_secs_f64();
         let mut numbers = vec![
-            http::Number::gauge("journal_size_bytes", "Bytes of all journal segments", float(journal.bytes)),
-            http::Number::gauge(
-                "journal_last_sync_seconds",
-                "How long the last sync of the journal took",
-                journal.last_sync.as_secs_f64(),
-            ),
-            http::Number::gauge("quarantine_size_bytes", "Bytes in quarantine", float(quarantine.bytes)),
-            http::Number::counter(
+            Number::gauge("start_time_seconds", "When the process began, Unix time", started),
+            Number::gauge("quarantine_size_bytes", "Bytes in quarantine", float(quarantine.bytes)),
+            Number::counter(
                 "quarantine_expired_messages",
                 "Messages that the quarantine's quota removed",
                 float(quarantine.expired),
             ),
-            http::Number::counter(
+            Number::counter(
                 "overwritten_points",
                 "Points that a later one of the same device and time replaced with other values",
                 float(self.overwritten.load(Relaxed)),
             ),
         ];
-        let sum = |count: fn(&Counts) -> &AtomicU64| {
-            float(self.counts.iter().map(|counts| count(counts).load(Relaxed)).sum())
-        };
-        if !self.counts.is_empty() {
-            numbers.extend([
-                http::Number::counter(
-                    "mqtt_connections",
-                    "Connections made to brokers",
-                    sum(|counts| &counts.connections),
-                ),
-                http::Number::counter(
-                    "mqtt_redelivered_messages",
-                    "Messages that brokers sent again",
-                    sum(|counts| &counts.redelivered),
-                ),
-                http::Number::counter(
-                    "no_room_messages",
-                    "QoS 0 messages that found a full journal",
-                    sum(|counts| &counts.no_room),
-                ),
-            ]);
-        }
+        numbers.extend(of_the_journal(&self.journal));
+        numbers.extend(self.counts.iter().flat_map(|(name, counts)| of_a_source(name, counts)));
         for (broker, certificate, left) in self.certificates.iter().flat_map(mqtt::Expiries::left) {
             let help = "How long the certificate is still valid; below zero when it has expired";
             #[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]
-            let number = http::Number::gauge("certificate_expiry_seconds", help, left as f64);
+            let number = Number::gauge("certificate_expiry_seconds", help, left as f64);
             numbers.push(number.label("broker", &*broker).label("certificate", certificate));
         }
-        for (name, sink) in &self.sinks {
-            for (what, help, value) in sink.numbers() {
-                numbers.push(http::Number::counter(what, help, value).label("destination", name));
-            }
-        }
+        numbers.extend(self.sinks.iter().flat_map(|(name, sink)| of_a_destination(name, sink.meter())));
         http::Snapshot {
             account: self.standings.account(),
             oldest_unsettled: oldest,
             destinations: destinations.collect(),
-            journal: http::Journal {
-                size: journal.bytes,
-                written: journal.written,
-                left: self.journal.left(),
+            journal: {
+                let stats = self.journal.stats();
+                http::Journal { size: stats.bytes, written: stats.written, left: stats.space_left }
             },
             numbers,
         }
     }
+}
+
+fn of_the_journal(journal: &Journal) -> [Number; 3] {
+    let stats = journal.stats();
+    [
+        Number::gauge("journal_size_bytes", "Bytes of all journal segments", float(stats.bytes)),
+        Number::gauge(
+            "journal_left_bytes",
+            "How many bytes more the journal takes before it stops accepting",
+            float(stats.space_left),
+        ),
+        Number::histogram(
+            "journal_sync_seconds",
+            "How long appending and syncing a group of messages took",
+            journal.syncs(),
+        ),
+    ]
+}
+
+fn of_a_source(name: &str, counts: &Counts) -> [Number; 4] {
+    let count = |count: &AtomicU64| float(count.load(Relaxed));
+    let subscribed = f64::from(u8::from(counts.subscribed.load(Relaxed)));
+    [
+        Number::gauge("mqtt_connected", "1 while it is connected and subscribed", subscribed),
+        Number::counter("mqtt_connections", "Connections made to the broker", count(&counts.connections)),
+        Number::counter(
+            "mqtt_redelivered_messages",
+            "Messages that the broker sent again",
+            count(&counts.redelivered),
+        ),
+        Number::counter(
+            "no_room_messages",
+            "QoS 0 messages that found a full journal",
+            count(&counts.no_room),
+        ),
+    ]
+    .map(|number| number.label("source", name))
+}
+
+fn of_a_destination(name: &str, meter: &Meter) -> [Number; 4] {
+    [
+        Number::counter("sink_requests", "Requests to the database", float(meter.requests())),
+        Number::counter("sink_retries", "Requests that must be made again", float(meter.retries())),
+        Number::histogram(
+            "sink_write_seconds",
+            "From sending a request to the verdict on its points",
+            meter.answered.read(),
+        ),
+        Number::histogram("sink_batch_points", "Points in each batch", meter.batches.read()),
+    ]
+    .map(|number| number.label("destination", name))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]
+const fn float(number: u64) -> f64 {
+    number as f64
 }

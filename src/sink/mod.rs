@@ -3,11 +3,10 @@
 mod config;
 pub mod embedded;
 pub mod influxdb;
+mod meter;
 mod template;
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +16,7 @@ use crate::outcome::Rejection;
 use crate::status::Part;
 
 pub use config::{Destination, Influx, Kind, Login, Place};
+pub use meter::Meter;
 pub use template::{NoName, Template};
 
 /// What a database said of one line.
@@ -60,32 +60,11 @@ impl Sink {
         }
     }
 
-    /// Numbers for metrics: name, meaning, value.
-    #[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]
-    pub fn numbers(&self) -> Vec<(&'static str, &'static str, f64)> {
+    /// What is counted of its writes.
+    pub const fn meter(&self) -> &Meter {
         match self {
-            Self::Embedded(store) => vec![(
-                "store_writes",
-                "Batches written to the embedded store",
-                store.writes.load(Ordering::Relaxed) as f64,
-            )],
-            Self::Influx(writer) => vec![
-                (
-                    "sink_requests",
-                    "Requests sent to the database",
-                    writer.requests.load(Ordering::Relaxed) as f64,
-                ),
-                (
-                    "sink_write_seconds",
-                    "How long all writes that were stored took together",
-                    Duration::from_nanos(writer.write_nanos.load(Ordering::Relaxed)).as_secs_f64(),
-                ),
-                (
-                    "sink_retries",
-                    "Requests that must be sent again",
-                    writer.retries.load(Ordering::Relaxed) as f64,
-                ),
-            ],
+            Self::Embedded(store) => &store.meter,
+            Self::Influx(writer) => &writer.meter,
         }
     }
 
@@ -105,6 +84,8 @@ impl Sink {
         bucket: Option<&str>,
         stop: &CancellationToken,
     ) -> Result<Vec<LineVerdict>, Stopped> {
+        let points = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        self.meter().batches.observe(f64::from(points));
         match self {
             Self::Influx(writer) => writer.deliver(batch, bucket, stop).await,
             Self::Embedded(store) => store.deliver(batch, stop).await,

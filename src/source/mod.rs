@@ -12,7 +12,7 @@ mod roster;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,8 @@ pub use roster::{Line, Roster};
 #[derive(Debug, Default)]
 pub struct Counts {
     pub connections: AtomicU64,
+    /// Connected, and subscribed to everything.
+    pub subscribed: AtomicBool,
     pub redelivered: AtomicU64,
     /// QoS 0 messages that found a full journal.
     pub no_room: AtomicU64,
@@ -235,7 +237,10 @@ impl Source {
                 );
                 self.part.not_ready("connected, waiting for the subscription", "wait a moment");
             }
-            Event::Subscribed { refused } if refused.is_empty() => self.part.ok(),
+            Event::Subscribed { refused } if refused.is_empty() => {
+                self.counts.subscribed.store(true, Ordering::Relaxed);
+                self.part.ok();
+            }
             Event::Unsubscribed => {
                 self.to_unsubscribe = self.to_unsubscribe.saturating_sub(1);
                 if self.to_unsubscribe == 0 {
@@ -258,6 +263,7 @@ impl Source {
             Event::PingSent => self.redelivery.ping_sent(),
             Event::PingAnswered => self.redelivery.ping_answered(),
             Event::Disconnected(error) => {
+                self.counts.subscribed.store(false, Ordering::Relaxed);
                 self.queued.clear();
                 self.redelivery.disconnected();
                 let place = format!("{}:{}", self.config.options.host, self.config.options.port);

@@ -186,9 +186,23 @@ pub(super) struct Kept<'w> {
 }
 
 impl Kept<'_> {
-    pub(super) fn sample(&mut self, sample: &Sample<'_>) {
-        if let Err(rejection) = self.point(sample) {
-            self.rest.add(rejection);
+    pub(super) fn samples(&mut self, samples: &[Sample<'_>]) {
+        // No tag tells them apart, so a second device would overwrite the first.
+        let first = samples.first().and_then(|sample| sample.device.as_deref());
+        for sample in samples {
+            let device = sample.device.as_deref();
+            let done = if device == first {
+                self.point(sample)
+            } else {
+                let detail = format!(
+                    "it is of \"{}\" beside other devices, and names = \"as_sent\" has no tag for the device",
+                    device.unwrap_or_default().escape_debug()
+                );
+                Err(Rejection::new(Reason::NoDevice, detail))
+            };
+            if let Err(rejection) = done {
+                self.rest.add(rejection);
+            }
         }
     }
 
@@ -198,6 +212,7 @@ impl Kept<'_> {
         let measurement: Arc<str> = self.names.measurement.fill(self.template, self.topic).into();
         self.trace.note(|story| {
             story.samples.push(SampleStory {
+                device: sample.device.as_deref().map(str::to_owned),
                 registered: false,
                 profile: "as_sent".to_owned(),
                 measurement: measurement.to_string(),

@@ -13,7 +13,7 @@ use crate::check::{finite, range, rate};
 use crate::outcome::{Reason, Rejection};
 use crate::point::{FieldValue, Point};
 use crate::quality::Flag;
-use crate::reading::{Reading, ReadingValue, Sample};
+use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
 use crate::topic::Template;
 
 /// Why parts were refused: the first is told, the others are counted.
@@ -55,7 +55,8 @@ pub(super) struct Work<'w> {
     /// The route's, for devices to which the registry gives none.
     pub(super) profile: &'w Arc<Profile>,
     pub(super) topic: &'w str,
-    pub(super) device: &'w str,
+    /// The device that the topic names.
+    pub(super) captured: Option<&'w str>,
     pub(super) when: When<'w>,
     pub(super) rest: Rest,
     pub(super) unmapped_text: bool,
@@ -65,7 +66,8 @@ pub(super) struct Work<'w> {
 }
 
 /// What all readings of one sample share.
-struct Place {
+struct Place<'p> {
+    device: &'p str,
     profile: Arc<Profile>,
     measurement: Arc<str>,
     tags: Tags,
@@ -86,7 +88,7 @@ struct Value {
     flag: Flag,
 }
 
-impl Work<'_> {
+impl<'w> Work<'w> {
     pub(super) fn sample(&mut self, sample: &Sample<'_>) {
         let place = match self.place(sample) {
             Ok(place) => place,
@@ -116,10 +118,21 @@ impl Work<'_> {
     }
 
     /// Decides whose the sample is and when it was.
-    fn place(&mut self, sample: &Sample<'_>) -> Result<Place, Rejection> {
+    fn place<'p>(&mut self, sample: &'p Sample<'_>) -> Result<Place<'p>, Rejection>
+    where
+        'w: 'p,
+    {
         let record = self.when.record;
+        let device = sample.device.as_deref().or(self.captured).ok_or_else(|| {
+            let detail = "neither the topic nor the payload says which device it is";
+            Rejection::new(Reason::NoDevice, detail)
+        })?;
+        if device.len() > MAX_DEVICE_ID {
+            let detail = format!("the device's id has {} bytes", device.len());
+            return Err(Rejection::new(Reason::NoDevice, detail));
+        }
         let (verdict, time) = self.when.of(sample.time)?;
-        let registered = self.transform.registry.device(self.device, time);
+        let registered = self.transform.registry.device(device, time);
         let profile = registered.and_then(|device| device.profile.as_ref()).unwrap_or(self.profile).clone();
         let measurement = profile
             .measurement
@@ -130,12 +143,14 @@ impl Work<'_> {
         let tags = match registered {
             Some(device) => Arc::clone(&device.tags),
             None => {
-                self.state.names.admit_device(self.device, self.transform.config.max_unregistered)?;
-                self.unregistered_tags()
+                self.state.names.admit_device(device, self.transform.config.max_unregistered)?;
+                self.unregistered_tags(device)
             }
         };
         self.trace.note(|story| {
+            story.device.get_or_insert_with(|| device.to_owned());
             story.samples.push(SampleStory {
+                device: Some(device.to_owned()),
                 registered: registered.is_some(),
                 profile: profile.name.to_string(),
                 measurement: measurement.to_string(),
@@ -155,15 +170,15 @@ impl Work<'_> {
             Verdict::Untold => record.clock_suspect,
             Verdict::Unset | Verdict::Ahead => true,
         };
-        Ok(Place { profile, measurement, tags, time, delay, time_suspect })
+        Ok(Place { device, profile, measurement, tags, time, delay, time_suspect })
     }
 
     /// What the topic and the route say of a device that the registry does not know; sorted by key.
-    fn unregistered_tags(&self) -> Tags {
+    fn unregistered_tags(&self, device: &str) -> Tags {
         let captured = |name| self.template.capture(self.topic, name).map(Arc::from);
         let tags = [
             ("city", captured("city").or_else(|| self.names.city.clone())),
-            ("device", Some(self.device.into())),
+            ("device", Some(device.into())),
             ("district", captured("district").or_else(|| self.names.district.clone())),
             ("site", Some("unregistered".into())),
         ];
@@ -172,7 +187,7 @@ impl Work<'_> {
     }
 
     /// Maps one reading to a quantity and checks it. Nothing where it is to be passed over.
-    fn value(&mut self, reading: &Reading<'_>, place: &Place) -> Result<Option<Value>, Rejection> {
+    fn value(&mut self, reading: &Reading<'_>, place: &Place<'_>) -> Result<Option<Value>, Rejection> {
         let told_channel = || reading.channel.as_deref().map(Arc::from);
         let Some(mapping) = place.profile.names.get(&*reading.name) else {
             return Ok(self.unknown(reading, place)?.map(|(field, number)| Value {
@@ -195,7 +210,7 @@ impl Work<'_> {
                     // What another check doubts is no measure for what comes next.
                     Some(limit) if matches!(flag, Flag::Pass | Flag::NotEvaluated) && !place.time_suspect => {
                         let (field, channel) = (&quantity.name, channel.as_ref());
-                        let (device, time) = (self.device, place.time);
+                        let (device, time) = (place.device, place.time);
                         let new = rate::Value { device, field, channel, time, value: number };
                         flag.and(self.state.last.check(new, limit))
                     }
@@ -216,7 +231,7 @@ impl Work<'_> {
     fn unknown(
         &mut self,
         reading: &Reading<'_>,
-        place: &Place,
+        place: &Place<'_>,
     ) -> Result<Option<(Arc<str>, f64)>, Rejection> {
         let number = match &reading.value {
             ReadingValue::Number(number) => finite::check(&reading.name, *number)?,
@@ -253,7 +268,7 @@ impl Work<'_> {
     }
 
     /// Puts a value into the point of its channel and gives its flag; this sample's points begin at `first`.
-    fn add(&mut self, value: &Value, place: &Place, first: usize) -> Result<Flag, Rejection> {
+    fn add(&mut self, value: &Value, place: &Place<'_>, first: usize) -> Result<Flag, Rejection> {
         let flag = if place.time_suspect { value.flag.and(Flag::Suspect) } else { value.flag };
         let wanted = match self.transform.config.quality_flags {
             QualityFlags::All => true,
@@ -292,7 +307,7 @@ impl Work<'_> {
 fn point_of<'p>(
     out: &'p mut Vec<Point>,
     channel: Option<&Arc<str>>,
-    place: &Place,
+    place: &Place<'_>,
     first: usize,
 ) -> Option<&'p mut Point> {
     let of_channel = |point: &Point| {

@@ -18,6 +18,7 @@ pub struct Explanation {
     pub format: Option<String>,
     pub destination: Option<String>,
     pub captures: Vec<Capture>,
+    /// Of the first sample.
     pub device: Option<String>,
     pub samples: Vec<SampleStory>,
     /// As line protocol, without line ends.
@@ -34,6 +35,7 @@ pub struct Capture {
 /// One sample: whose it is, when it was and what it holds.
 #[derive(Debug, Clone, Serialize)]
 pub struct SampleStory {
+    pub device: Option<String>,
     pub registered: bool,
     pub profile: String,
     pub measurement: String,

@@ -32,13 +32,12 @@ use crate::decode::{Decoded, Hints};
 use crate::message::{EMBEDDED_SOURCE, Record};
 use crate::outcome::{Reason, Rejection};
 use crate::point::Point;
-use crate::registry::{Place, Registry};
+use crate::reading::Sample;
+use crate::registry::{Device, Place, Registry};
 use crate::topic;
 
 /// The profile of devices that neither registry nor route gives one.
 pub const GENERIC_PROFILE: &str = "generic";
-/// The longest device id in bytes; a longer one is taken for garbage.
-const MAX_DEVICE_ID: usize = 255;
 
 /// Why a transform cannot be built from its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -198,7 +197,7 @@ impl Transform {
         }
 
         let captured = route.topic.capture(topic, "device").filter(|device| !device.is_empty());
-        let (device, samples, rest) = self.decode(record, route, profile, captured)?;
+        let (samples, rest) = self.decode(record, route, profile, captured)?;
         let start = out.len();
         let when = When {
             config: &self.config.time,
@@ -220,26 +219,18 @@ impl Transform {
                     out,
                     trace,
                 };
-                samples.iter().for_each(|sample| kept.sample(sample));
+                kept.samples(&samples);
                 let rest = kept.rest.into_rejection();
                 return decided(out.len() > start, rest, false);
             }
         };
-        let device = device.as_deref().or(captured).ok_or_else(|| {
-            quarantine(Reason::NoDevice, "neither the topic nor the payload says which device it is")
-        })?;
-        if device.len() > MAX_DEVICE_ID {
-            return Err(quarantine(Reason::NoDevice, format!("the device's id has {} bytes", device.len())));
-        }
-        trace.note(|story| story.device = Some(device.to_owned()));
-
         let mut work = assemble::Work {
             transform: self,
             names,
             template: &route.topic,
             profile,
             topic,
-            device,
+            captured,
             when,
             rest: Rest::from(rest),
             unmapped_text: false,
@@ -255,37 +246,36 @@ impl Transform {
         decided(out.len() > start, rest, unmapped_text)
     }
 
-    /// Decodes with what is known of the device; where only the payload names it, once more with that.
-    fn decode<'a>(
-        &self,
+    /// Decodes with what is known of the device; where only the payload names it, once more with that. Of several
+    /// devices in one payload the first says how it is read.
+    fn decode<'a, 'r>(
+        &'r self,
         record: &'a Record,
         route: &Route,
         profile: &Profile,
         captured: Option<&str>,
     ) -> Result<Samples<'a>, Decision> {
-        let read = |device: Option<&str>| {
-            let known = device.and_then(|id| self.registry.device(id, record.received));
-            let profile = known.and_then(|device| device.profile.as_deref()).unwrap_or(profile);
-            let hints = Hints {
-                number_text: profile.number_text,
-                zone: known.and_then(|device| device.zone.as_ref()).unwrap_or(&self.zone),
-                limits: &self.config.limits,
-                now: record.received,
-            };
-            match route.format.decode(&record.message.payload, &hints) {
-                Ok(Decoded::Samples { device, samples, rest }) => Ok((device, samples, rest)),
-                Ok(Decoded::NotData(what)) => Err(discard(Reason::NotData, what)),
-                Err(rejection) => Err(Decision::Quarantine(rejection)),
-            }
+        let hints = |known: Option<&'r Arc<Device>>| Hints {
+            number_text: known.and_then(|device| device.profile.as_deref()).unwrap_or(profile).number_text,
+            zone: known.and_then(|device| device.zone.as_ref()).unwrap_or(&self.zone),
+            limits: &self.config.limits,
+            now: record.received,
         };
-        let first = read(captured)?;
-        match first.0.as_deref() {
-            Some(told) if Some(told) != captured && self.registry.device(told, record.received).is_some() => {
-                let told = told.to_owned();
-                read(Some(&told))
-            }
-            _ => Ok(first),
-        }
+        let read = |hints: &Hints<'_>| match route.format.decode(&record.message.payload, hints) {
+            Ok(Decoded::Samples { samples, rest }) => Ok((samples, rest)),
+            Ok(Decoded::NotData(what)) => Err(discard(Reason::NotData, what)),
+            Err(rejection) => Err(Decision::Quarantine(rejection)),
+        };
+        let known = |id: &str| self.registry.device(id, record.received);
+        let assumed = hints(captured.and_then(known));
+        let first = read(&assumed)?;
+        let told = first.0.first().and_then(|sample| sample.device.as_deref());
+        let Some(device) = told.filter(|told| Some(*told) != captured).and_then(known) else {
+            return Ok(first);
+        };
+        let right = hints(Some(device));
+        let same = right.number_text == assumed.number_text && right.zone == assumed.zone;
+        if same { Ok(first) } else { read(&right) }
     }
 }
 
@@ -304,7 +294,7 @@ fn decided(points: bool, rest: Option<Rejection>, unmapped_text: bool) -> Result
 
 /// Sorted by key, without empty ones.
 type Tags = Arc<[(Arc<str>, Arc<str>)]>;
-type Samples<'a> = (Option<std::borrow::Cow<'a, str>>, Vec<crate::reading::Sample<'a>>, Option<Rejection>);
+type Samples<'a> = (Vec<Sample<'a>>, Option<Rejection>);
 
 fn quarantine(reason: Reason, detail: impl Into<String>) -> Decision {
     Decision::Quarantine(Rejection::new(reason, detail))

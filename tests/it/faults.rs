@@ -163,7 +163,8 @@ fn a_steady_value_is_kept_a_thousand_times_and_true_redeliveries_are_recognised(
 /// Connections made to the broker by this process.
 fn connections(nadikota: &Nadikota) -> u64 {
     let metrics = http::get(nadikota.http(), "/metrics").expect("metrics").body;
-    let line = metrics.lines().find(|line| line.starts_with("nadikota_mqtt_connections_total "));
+    let line =
+        metrics.lines().find(|line| line.starts_with("nadikota_mqtt_connections_total{source=\"mqtt\"} "));
     let number = line.and_then(|line| line.split_whitespace().nth(1)).expect("the metric");
     number.trim_end_matches(".0").parse().expect("a number")
 }

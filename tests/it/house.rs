@@ -5,8 +5,24 @@ use std::path::{Path, PathBuf};
 
 /// Rooms that know nothing but each other.
 const VOCABULARY: &[&str] = &[
-    "message", "reading", "quantity", "unit", "point", "topic", "quality", "outcome", "account", "status",
-    "clock", "backoff", "secret", "settings", "logging", "finding",
+    "message",
+    "reading",
+    "quantity",
+    "unit",
+    "point",
+    "topic",
+    "quality",
+    "outcome",
+    "account",
+    "status",
+    "clock",
+    "backoff",
+    "secret",
+    "settings",
+    "logging",
+    "finding",
+    "decimal",
+    "histogram",
 ];
 
 /// The other rooms, top to bottom: each may use the vocabulary and the rooms above it. docs/architecture.md tells why.

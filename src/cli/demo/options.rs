@@ -123,7 +123,12 @@ impl Options {
 
     /// On a terminal the view has the screen; only what went wrong is logged, to stderr.
     pub(super) fn logging(&self, live: bool) -> logging::Config {
-        logging::Config { level: if live { "off" } else { "warn" }.to_owned(), ..logging::Config::default() }
+        let level = if live { "off" } else { "warn" };
+        logging::Config {
+            level: level.to_owned(),
+            repeat_after: Duration::ZERO,
+            ..logging::Config::default()
+        }
     }
 
     /// The city's connection to whichever broker there is.

@@ -93,7 +93,7 @@ export function frame(told) {
   if (rates.length > 60) rates.shift();
   at("rate-trail").replaceChildren(spark(rates));
   delays(Object.entries(told.time_to_stored));
-  put("room", outlook.hours_left === null ? (outlook.left_bytes === null ? "–" : bytes(outlook.left_bytes)) : span(outlook.hours_left * 3600));
+  put("room", outlook.hours_left === null ? bytes(outlook.left_bytes) : span(outlook.hours_left * 3600));
   const fills = outlook.fill_bytes_per_s > 0 ? `, fills ${bytes(outlook.fill_bytes_per_s)}/s` : "";
   put("room-note", `journal ${bytes(told.journal_bytes)}${fills}`);
   const oldest = told.oldest_unsettled_s;

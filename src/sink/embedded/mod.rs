@@ -10,14 +10,13 @@ mod read;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ToSql, params};
 use tokio_util::sync::CancellationToken;
 
-use super::{LineVerdict, Stopped};
+use super::{LineVerdict, Meter, Stopped};
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::clock::Clock;
@@ -64,7 +63,7 @@ pub enum StoreError {
 pub struct Store {
     inner: Arc<Mutex<Inner>>,
     part: Part,
-    pub writes: AtomicU64,
+    pub meter: Meter,
 }
 
 #[derive(Debug)]
@@ -106,7 +105,7 @@ impl Store {
             clock,
             cleaned: Instant::now(),
         };
-        Ok(Self { inner: Arc::new(Mutex::new(inner)), part, writes: AtomicU64::new(0) })
+        Ok(Self { inner: Arc::new(Mutex::new(inner)), part, meter: Meter::new() })
     }
 
     /// Returns when every line is stored or refused; tries until the disk takes it, or until stopped.
@@ -119,6 +118,8 @@ impl Store {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
         loop {
             let (inner, lines) = (Arc::clone(&self.inner), Arc::clone(&batch));
+            let started = Instant::now();
+            self.meter.sent();
             let written = tokio::task::spawn_blocking(move || {
                 let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
                 inner.write(&lines).map_err(|error| error.to_string())
@@ -126,12 +127,13 @@ impl Store {
             let why = match written.await {
                 Ok(Ok(verdicts)) => {
                     self.part.ok();
-                    self.writes.fetch_add(1, Ordering::Relaxed);
+                    self.meter.answered(started.elapsed());
                     return Ok(verdicts);
                 }
                 Ok(Err(why)) => why,
                 Err(error) => error.to_string(),
             };
+            self.meter.failed();
             tracing::warn!(why, "the embedded store cannot be written; points are kept");
             self.part.degraded(
                 format!("the embedded store cannot be written: {why}"),

@@ -12,14 +12,13 @@ mod standing;
 mod verdict;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Influx;
-use super::{LineVerdict, Stopped, Template};
+use super::{LineVerdict, Meter, Stopped, Template};
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::outcome::{Reason, Rejection};
@@ -41,9 +40,7 @@ pub struct Writer {
     client: Client,
     template: Template,
     standings: Standings,
-    pub requests: AtomicU64,
-    pub retries: AtomicU64,
-    pub write_nanos: AtomicU64,
+    pub meter: Meter,
 }
 
 /// How one piece of a batch ended.
@@ -62,9 +59,7 @@ impl Writer {
             client: Client::new(config)?,
             standings: Standings::new(place, !template.is_fixed(), part),
             template,
-            requests: AtomicU64::new(0),
-            retries: AtomicU64::new(0),
-            write_nanos: AtomicU64::new(0),
+            meter: Meter::new(),
         })
     }
 
@@ -153,7 +148,7 @@ impl Writer {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             let started = Instant::now();
-            self.requests.fetch_add(1, Ordering::Relaxed);
+            self.meter.sent();
             let answer = tokio::select! {
                 () = stop.cancelled() => return Err(Stopped),
                 answer = self.client.write(bucket, text) => answer,
@@ -168,12 +163,12 @@ impl Writer {
             };
             let (wait, why, what_to_do) = match verdict {
                 Verdict::Stored => {
-                    let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                    self.write_nanos.fetch_add(nanos, Ordering::Relaxed);
+                    self.meter.answered(started.elapsed());
                     self.standings.recovered(bucket);
                     return Ok(Piece::Stored);
                 }
                 Verdict::Refused(refusal) => {
+                    self.meter.answered(started.elapsed());
                     self.standings.recovered(bucket);
                     return Ok(Piece::Refused(refusal));
                 }
@@ -185,7 +180,7 @@ impl Writer {
                 }
                 Verdict::Hold { why, what_to_do } => (backoff.next_wait(), why, what_to_do),
             };
-            self.retries.fetch_add(1, Ordering::Relaxed);
+            self.meter.failed();
             let mut why = why;
             if login_refused {
                 match self.client.renew_login().await {

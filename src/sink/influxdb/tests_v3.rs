@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::tests::{answer, batch, refused, server, server_by_head, stored, writer_for};
 use super::*;

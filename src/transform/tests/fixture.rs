@@ -37,7 +37,15 @@ format = "json"
 retained = "discard"
 "#;
 
-const CATALOGUE: &str = "[quantities]\nair_temperature_c = { impossible = [-50, 60] }\n";
+const CATALOGUE: &str = "[quantities]
+air_temperature_c = { impossible = [-50, 60] }
+air_pressure_hpa = { impossible = [300, 1100] }
+relative_humidity_pct = { impossible = [0, 100] }
+energy_kwh = {}
+lamp_on_state = { impossible = [0, 1] }
+signal_snr_db = {}
+rain_mm = {}
+";
 const PROFILES: &str = r#"
 [profiles.generic.names]
 [profiles.air]
@@ -48,13 +56,26 @@ measurement = "weather"
 [profiles.node.names]
 t1 = { quantity = "air_temperature_c", channel = "low" }
 t2 = { quantity = "air_temperature_c", channel = "high" }
+[profiles.station]
+measurement = "weather"
+[profiles.station.names]
+temperature = "air_temperature_c"
+heat = { quantity = "air_temperature_c", unit = "°F", channel = "roof" }
+pressure = "air_pressure_hpa"
+humidity = "relative_humidity_pct"
+"power.sum" = "energy_kwh"
+lamp = "lamp_on_state"
+snr = "signal_snr_db"
+rain = "rain_mm"
 "#;
 const DEVICES: &str = "\
 id,city,district,site,latitude,longitude,profile,valid_from,time_zone,agency,datum_m
 NODE-7,pasuruan,,welang,,,node,,,,
+ST-1,pasuruan,bugul,pasar,,,station,,,,
+ST-2,pasuruan,gadingrejo,balai,,,station,,,,
 ";
 
-/// A catalogue of one quantity, three profiles and one registered device, `NODE-7`.
+/// A small catalogue, four profiles, and the registered devices `NODE-7`, `ST-1` and `ST-2`.
 pub(super) fn build(text: &str) -> Transform {
     let (config, problems) = config(text);
     assert_eq!(problems, Vec::<String>::new());

@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod chromium;
 pub mod city;
 pub mod counting;
+pub mod dashboards;
 pub mod http;
 pub mod influxdb;
 pub mod mosquitto;

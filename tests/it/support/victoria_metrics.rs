@@ -19,6 +19,17 @@ pub struct VictoriaMetrics {
 
 impl VictoriaMetrics {
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Scrapes one target every second, by a scrape configuration that names another and a longer interval.
+    pub fn scraping(config: &str, target: SocketAddr) -> Self {
+        let quick = config.replace("15s", "1s").replace("nadikota:8080", &target.to_string());
+        assert!(quick.contains("interval: 1s") && quick.contains(&target.to_string()), "{quick}");
+        Self::start_with(Some(&quick))
+    }
+
+    fn start_with(scrape: Option<&str>) -> Self {
         let [address] = free_addresses();
         let dir = tempfile::tempdir().expect("a directory");
         let mut command = Command::new("victoria-metrics");
@@ -28,6 +39,11 @@ impl VictoriaMetrics {
             .arg("-retentionPeriod=100y")
             // Without it a point written twice is stored twice.
             .arg("-dedup.minScrapeInterval=1ms");
+        if let Some(scrape) = scrape {
+            let file = dir.path().join("scrape.yml");
+            std::fs::write(&file, scrape).expect("the scrape configuration");
+            command.arg(format!("-promscrape.config={}", file.display()));
+        }
         let mut process = Process::start("victoria-metrics", &mut command, dir.path());
         process.wait_ready(START, || http::get(address, "/health").is_ok_and(|answer| answer.status == 200));
         Self { address, process, dir }
@@ -49,6 +65,17 @@ impl VictoriaMetrics {
     pub fn write(&self, lines: &str) -> http::Answer {
         http::post(self.address, "/api/v2/write?precision=ns", lines.as_bytes())
             .expect("an answer to a write")
+    }
+
+    /// How many series a PromQL expression gives now; panics where the server refuses it.
+    pub fn query(&self, expression: &str) -> usize {
+        http::get(self.address, "/internal/force_flush").expect("a flush");
+        let pairs = [("query", expression), ("latency_offset", "1s"), ("nocache", "1")];
+        let path = format!("/api/v1/query?{}", http::query_string(&pairs));
+        let answer = http::get(self.address, &path).expect("an answer to a query");
+        assert_eq!(answer.status, 200, "{expression}: {}", answer.body);
+        let body: Value = serde_json::from_str(&answer.body).expect("JSON");
+        body["data"]["result"].as_array().expect("a result").len()
     }
 
     /// Every series that matches, each with `metric`, `values` and `timestamps` (milliseconds).
