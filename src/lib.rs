@@ -45,6 +45,7 @@ pub mod snapshot;
 pub mod batch;
 pub mod embedded;
 pub mod http;
+pub mod live;
 pub mod mqtt;
 pub mod sink;
 pub mod source;

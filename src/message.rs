@@ -34,3 +34,27 @@ pub struct Record {
     pub clock_suspect: bool,
     pub message: Message,
 }
+
+impl Record {
+    /// A message as a person pastes it to see what would become of it.
+    pub const fn pasted(topic: Bytes, payload: Bytes, received: i64, retain: bool) -> Self {
+        let message = Message {
+            topic,
+            payload,
+            qos: 1,
+            retain,
+            dup: false,
+            source: 0,
+            session: 1,
+            packet_id: 1,
+            redelivery_of: None,
+        };
+        Self { seq: 1, received, clock_suspect: false, message }
+    }
+
+    /// The same message under another number.
+    #[must_use]
+    pub fn numbered(self, seq: u64) -> Self {
+        Self { seq, ..self }
+    }
+}

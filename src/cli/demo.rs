@@ -73,7 +73,7 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
         river: None,
         broker: (broker.host.clone(), broker.port),
         topic: format!("city/pasuruan/purworejo/{GUEST}/level"),
-        http: Some(format!("http://{}/health", running.http)),
+        http: Some(format!("http://{}/", running.http)),
         ..Snapshot::default()
     };
     let publishing = tokio::spawn(publish(city, broker, options.rate, Arc::clone(&seen), stop.clone()));

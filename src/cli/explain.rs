@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{Failure, configuration, say, say_json};
 use crate::clock::Clock;
-use crate::message::{Message, Record};
+use crate::message::Record;
 use crate::transform::{Explanation, ReadingStory, State};
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,9 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
     let transform = configuration(files)?.transform;
     let payload = payload(options.payload_file.as_deref())?;
-    let explanation = transform.explain(&record(options, payload), &State::default());
+    let topic = Bytes::copy_from_slice(options.topic.as_bytes());
+    let record = Record::pasted(topic, payload.into(), Clock::System.now(), options.retained);
+    let explanation = transform.explain(&record, &State::default());
     if options.json { say_json(&explanation) } else { tell(&explanation) }
 }
 
@@ -42,25 +44,6 @@ fn payload(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
             std::io::stdin().lock().read_to_end(&mut payload).context("cannot read stdin")?;
             Ok(payload)
         }
-    }
-}
-
-fn record(options: &Options, payload: Vec<u8>) -> Record {
-    Record {
-        seq: 1,
-        received: Clock::System.now(),
-        clock_suspect: false,
-        message: Message {
-            topic: Bytes::copy_from_slice(options.topic.as_bytes()),
-            payload: Bytes::from(payload),
-            qos: 1,
-            retain: options.retained,
-            dup: false,
-            source: 0,
-            session: 1,
-            packet_id: 1,
-            redelivery_of: None,
-        },
     }
 }
 

@@ -139,8 +139,9 @@ impl Ledger {
         self.entries.push_back(entry);
     }
 
-    /// One line of message `seq` has its verdict.
-    pub(super) fn line_settled(&mut self, seq: u64, refused: Option<Rejection>) {
+    /// One line of message `seq` has its verdict. Where it was the last one and something of the message is stored,
+    /// the answer is when the message was received.
+    pub(super) fn line_settled(&mut self, seq: u64, refused: Option<Rejection>) -> Option<i64> {
         let index = self.entries.partition_point(|entry| entry.last < seq);
         let Some(entry) = self.entries.get_mut(index).filter(|entry| entry.first <= seq) else {
             tracing::error!(
@@ -148,7 +149,7 @@ impl Ledger {
                 seq,
                 "a verdict for a message that is not on the way"
             );
-            return;
+            return None;
         };
         entry.open_lines = entry.open_lines.saturating_sub(1);
         match refused {
@@ -157,6 +158,7 @@ impl Ledger {
                 entry.refused.get_or_insert(rejection);
             }
         }
+        entry.received.filter(|_| entry.open_lines == 0 && entry.stored_lines > 0)
     }
 
     /// The settled stretch at the front, if there is one.

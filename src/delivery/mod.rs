@@ -10,6 +10,7 @@ mod keeper;
 mod lane;
 mod ledger;
 mod snapshots;
+mod standing;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::backoff::Backoff;
 use crate::batch;
 use crate::journal::cursor::Progress;
 use crate::journal::{Entry, JournalError, Reader};
+use crate::live::Reporter;
 use crate::message::Record;
 use crate::outcome::{Outcome, Rejection};
 use crate::point::Point;
@@ -40,6 +42,7 @@ use buckets::Buckets;
 use lane::{Lanes, Load, Pushed};
 use ledger::Ledger;
 use snapshots::Snapshots;
+pub use standing::{Order, Standing};
 
 /// How many messages may be between the reader and the position; bounds memory while a database is slow.
 const WINDOW_MESSAGES: usize = 50_000;
@@ -53,27 +56,6 @@ const READ_AT_ONCE: usize = 512;
 pub enum DeliveryError {
     #[error("destination \"{destination}\": the journal cannot be read: {source}")]
     Read { destination: String, source: JournalError },
-}
-
-/// Where a delivery stands, for the cursor and for health.
-#[derive(Debug, Clone)]
-pub struct Standing {
-    pub progress: Progress,
-    /// When the oldest message on the way was received, Unix time in nanoseconds.
-    pub oldest_received: Option<i64>,
-    /// The latest state of the checks that the position has reached.
-    pub snapshot: Option<Snapshot>,
-    /// The number of the order last heard, and the first message not begun then.
-    pub obeyed: (u64, u64),
-}
-
-/// What all deliveries work by; changed while they run.
-#[derive(Debug, Clone)]
-pub struct Order {
-    pub number: u64,
-    pub transform: Arc<Transform>,
-    /// The first message that has to wait.
-    pub until: u64,
 }
 
 /// The worker of one destination.
@@ -98,6 +80,7 @@ pub struct Delivery {
     buckets: Option<Buckets>,
     standing: watch::Sender<Standing>,
     part: Part,
+    live: Reporter,
     overwritten: Arc<AtomicU64>,
     points: Vec<Point>,
 }
@@ -118,6 +101,8 @@ pub struct Parts {
     pub progress: Progress,
     /// The quarantine's line on the board.
     pub part: Part,
+    /// Told what people see of this moment.
+    pub live: Reporter,
     /// Counts points that another of the same identity in the same batch overwrote with other values.
     pub overwritten: Arc<AtomicU64>,
 }
@@ -152,6 +137,7 @@ impl Delivery {
             lanes: Lanes::new(parts.lanes, parts.batch),
             standing,
             part: parts.part,
+            live: parts.live,
             overwritten: parts.overwritten,
             points: Vec::new(),
         };
@@ -160,7 +146,7 @@ impl Delivery {
 
     /// Works until `stop`; what was under way then is found again from the cursor.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), DeliveryError> {
-        let mut writes = JoinSet::new();
+        let mut writes = JoinSet::<Option<(Load, Vec<LineVerdict>)>>::new();
         loop {
             let due = self.lanes.due();
             tokio::select! {
@@ -169,7 +155,7 @@ impl Delivery {
                 Ok(()) = self.orders.changed() => self.obey(),
                 Some(done) = writes.join_next(), if !writes.is_empty() => {
                     if let Ok(Some((load, verdicts))) = done {
-                        self.settle(load, verdicts);
+                        self.settle(load, &verdicts);
                     }
                 }
                 entries = self.reader.next(READ_AT_ONCE), if self.has_room() && self.held.is_empty() => {
@@ -322,15 +308,17 @@ impl Delivery {
         self.ledger.enter_lines(record, lines, rest);
     }
 
-    fn settle(&mut self, load: Load, verdicts: Vec<LineVerdict>) {
-        let Load { lane, seqs, .. } = load;
+    fn settle(&mut self, load: Load, verdicts: &[LineVerdict]) {
+        let Load { lane, seqs, batch, .. } = load;
+        let mut stored = Vec::new();
         for (seq, verdict) in seqs.into_iter().zip(verdicts) {
             let refused = match verdict {
                 LineVerdict::Stored => None,
-                LineVerdict::Refused(rejection) => Some(rejection),
+                LineVerdict::Refused(rejection) => Some(rejection.clone()),
             };
-            self.ledger.line_settled(seq, refused);
+            stored.extend(self.ledger.line_settled(seq, refused));
         }
+        self.live.answered(&batch, verdicts, &stored);
         self.lanes.free(lane);
     }
 
@@ -347,6 +335,9 @@ impl Delivery {
         };
         if !settled.refused.is_empty() && !self.hold(&settled.refused, stop).await {
             return;
+        }
+        for refused in &settled.refused {
+            self.live.refused(&refused.record, &refused.rejection);
         }
         self.ledger.pass(settled);
         let snapshot = self.snapshots.reached(self.ledger.position());

@@ -8,8 +8,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
+use super::App;
 use super::view::View;
 use crate::account::Account;
+use crate::live::{Forecast, Lately};
 use crate::status::{PartStatus, State as PartState};
 
 /// The process answers. Says nothing about its parts: a restart would mend none of them.
@@ -41,7 +43,15 @@ pub(super) struct Whole {
     balances: bool,
     /// Seconds; null where nothing waits.
     oldest_unsettled_s: Option<f64>,
+    journal: Journal,
+    outlook: Forecast,
     destinations: BTreeMap<String, Destination>,
+}
+
+#[derive(Debug, Serialize)]
+struct Journal {
+    size_bytes: u64,
+    written_bytes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -60,11 +70,14 @@ struct Destination {
     partly_stored: u64,
     quarantined: u64,
     discarded: u64,
+    /// From receive to stored, of the last minute.
+    time_to_stored: Lately,
 }
 
 /// Always 200: the answer is the body; who needs a status asks for ready.
-pub(super) async fn whole(State(view): State<View>) -> Json<Whole> {
+pub(super) async fn whole(State(App { view, pulse, .. }): State<App>) -> Json<Whole> {
     let snapshot = view.snapshot();
+    let lately = view.live.lately();
     let parts = view.board.parts().into_iter().map(|(name, status)| (name, Part::new(status))).collect();
     let destinations = snapshot.destinations.into_iter().map(|(name, destination)| {
         let outcomes = destination.outcomes;
@@ -74,6 +87,7 @@ pub(super) async fn whole(State(view): State<View>) -> Json<Whole> {
             partly_stored: outcomes.partly_stored,
             quarantined: outcomes.quarantined_total(),
             discarded: outcomes.discarded_total(),
+            time_to_stored: lately.get(&name).copied().unwrap_or_default(),
         };
         (name, shown)
     });
@@ -84,6 +98,8 @@ pub(super) async fn whole(State(view): State<View>) -> Json<Whole> {
         balances: snapshot.account.balances(),
         account: snapshot.account,
         oldest_unsettled_s: snapshot.oldest_unsettled.map(|age| age.as_secs_f64()),
+        journal: Journal { size_bytes: snapshot.journal.size, written_bytes: snapshot.journal.written },
+        outlook: pulse.forecast(),
         destinations: destinations.collect(),
     })
 }

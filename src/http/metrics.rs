@@ -13,16 +13,18 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::view::{Number, Snapshot, Value, View};
+use super::App;
+use super::view::{Number, Snapshot, Value};
+use crate::live::{Delays, Forecast};
 use crate::outcome::Outcomes;
 use crate::status::{Board, State as PartState};
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The page `/metrics`.
-pub(super) async fn text(State(view): State<View>) -> Response {
+pub(super) async fn text(State(app): State<App>) -> Response {
     let mut registry = Registry::with_prefix("nadikota");
-    registry.register_collector(Box::new(Scrape(view)));
+    registry.register_collector(Box::new(Scrape(app)));
     let mut told = String::new();
     match prometheus_client::encoding::text::encode(&mut told, &registry) {
         Ok(()) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], told).into_response(),
@@ -31,12 +33,15 @@ pub(super) async fn text(State(view): State<View>) -> Response {
 }
 
 #[derive(Debug)]
-struct Scrape(View);
+struct Scrape(App);
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let snapshot = self.0.snapshot();
-        let mut numbers = of_the_board(&self.0.board);
+        let App { view, pulse, .. } = &self.0;
+        let snapshot = view.snapshot();
+        let mut numbers = of_the_board(&view.board);
+        numbers.extend(of_the_outlook(&pulse.forecast()));
+        numbers.extend(of_the_delays(&view.live.delays()));
         numbers.extend(of_the_account(&snapshot));
         numbers.extend(snapshot.numbers);
         // A family is told once, with all its series.
@@ -49,6 +54,41 @@ impl Collector for Scrape {
         }
         Ok(())
     }
+}
+
+fn of_the_delays(delays: &BTreeMap<String, Delays>) -> impl Iterator<Item = Number> {
+    let help = "From the receipt of a message to the database's answer for all of it";
+    delays.iter().map(move |(name, delays)| {
+        Number::histogram("time_to_stored_seconds", help, delays.histogram()).label("destination", name)
+    })
+}
+
+/// What cannot be said is left out.
+fn of_the_outlook(told: &Forecast) -> Vec<Number> {
+    let seconds_left = told.hours_left.map(|hours| hours * 3600.0);
+    let mut numbers = vec![
+        Number::gauge(
+            "journal_fill_bytes_per_second",
+            "How fast the journal was written in the last minute",
+            told.fill_bytes_per_s,
+        ),
+        Number::gauge(
+            "drain_messages_per_second",
+            "How fast a backlog was worked through when there last was one; 0 before the first",
+            told.drain_per_s.unwrap_or_default(),
+        ),
+    ];
+    let said = [
+        ("journal_left_seconds", "How long that lasts at the last minute's rate", seconds_left),
+        (
+            "drain_left_seconds",
+            "When all that waits is stored, at that speed and the present load",
+            told.drained_in_s,
+        ),
+    ];
+    numbers
+        .extend(said.into_iter().filter_map(|(name, help, value)| Some(Number::gauge(name, help, value?))));
+    numbers
 }
 
 fn write_family(encoder: &mut DescriptorEncoder<'_>, name: &str, series: &[Number]) -> fmt::Result {

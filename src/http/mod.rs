@@ -1,10 +1,14 @@
 //! HTTP: tells people and machines how the service is; changes nothing.
 
+mod api;
 mod ask;
+mod events;
 mod guard;
 mod health;
 mod listener;
 mod metrics;
+mod page;
+mod pulse;
 mod view;
 
 use std::io;
@@ -13,12 +17,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use ask::{Answer, AskError, ask};
-pub use view::{Destination, Number, Snapshot, Value, View};
+pub use view::{Destination, Journal, Number, Snapshot, Value, View};
+
+use pulse::Pulse;
 
 use crate::secret::Secret;
 use crate::settings::Section;
@@ -31,7 +39,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub struct Config {
     /// Port 0 is any free port.
     pub listen: SocketAddr,
-    /// Asked for where `listen` is not a loopback address, except by live, ready and metrics.
+    /// Asked for where `listen` is not a loopback address, except by live, ready, metrics and the empty page.
     pub token: Option<Secret>,
 }
 
@@ -92,8 +100,9 @@ impl Server {
     /// Answers until `stop`, then lets open answers finish for a moment.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<(), HttpError> {
         let address = listener.local_addr().map_err(HttpError::Serve)?;
-        tracing::info!(%address, "HTTP is listening");
-        let app = self.router(address);
+        tracing::info!(%address, "HTTP is listening; the page is http://{address}/");
+        let pulse = Arc::new(Pulse::new(self.view.clone()));
+        let app = self.router(address, Arc::clone(&pulse), stop.clone());
         let serve = axum::serve(listener::Bounded::new(listener), app)
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         let late = async {
@@ -102,21 +111,47 @@ impl Server {
         };
         tokio::select! {
             served = async { serve.await } => served.map_err(HttpError::Serve),
+            never = pulse.run() => match never {},
             () = late => Ok(()),
         }
     }
 
-    fn router(self, address: SocketAddr) -> Router {
-        let door = guard::Door::new(address, self.token);
+    fn router(self, address: SocketAddr, pulse: Arc<Pulse>, stop: CancellationToken) -> Router {
+        let door = Arc::new(guard::Door::new(address, self.token));
+        let app = App { view: self.view, listeners: events::Listeners::new(stop), pulse };
         let closed = Router::new()
             .route("/health", get(health::whole))
-            .layer(axum::middleware::from_fn_with_state(Arc::new(door), guard::check));
+            .route("/api/events", get(events::stream))
+            .route("/api/latest", get(api::latest))
+            .route("/api/refused", get(api::refused))
+            .route("/api/explain", post(api::explain))
+            .layer(DefaultBodyLimit::max(api::LARGEST_QUESTION))
+            .layer(from_fn_with_state(door, guard::check));
+        let page = page::FILES.iter().fold(Router::new(), |router, file| {
+            router.route(file.path, get(move || std::future::ready(file.answer())))
+        });
         Router::new()
             .route("/health/live", get(health::live))
             .route("/health/ready", get(health::ready))
             .route("/metrics", get(metrics::text))
             .merge(closed)
-            .with_state(self.view)
+            .merge(page)
+            .layer(from_fn(page::seal))
+            .with_state(app)
+    }
+}
+
+/// What the answers are made from.
+#[derive(Debug, Clone)]
+struct App {
+    view: View,
+    pulse: Arc<Pulse>,
+    listeners: events::Listeners,
+}
+
+impl FromRef<App> for View {
+    fn from_ref(app: &App) -> Self {
+        app.view.clone()
     }
 }
 

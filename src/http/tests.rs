@@ -10,11 +10,22 @@ use super::*;
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::histogram::Reading;
+use crate::live::Live;
+use crate::message::Record;
 use crate::outcome::{Outcome, Outcomes, Reason};
 use crate::status::Board;
+use crate::transform::Explanation;
+
+fn view(board: Board, take: impl Fn() -> Snapshot + Send + Sync + 'static) -> View {
+    let explain = |record: &Record| Explanation {
+        topic: String::from_utf8_lossy(&record.message.topic).into_owned(),
+        ..Explanation::default()
+    };
+    View::new(board, Live::new(Clock::System), take, explain)
+}
 
 async fn serve(board: Board, stop: CancellationToken) -> SocketAddr {
-    let view = View::new(board, || {
+    let view = view(board, || {
         let mut outcomes = Outcomes::default();
         outcomes.count(Outcome::Stored);
         outcomes.count(Outcome::Quarantined(Reason::Malformed));
@@ -23,6 +34,7 @@ async fn serve(board: Board, stop: CancellationToken) -> SocketAddr {
             account: Account::new(4, [&outcomes]),
             oldest_unsettled: Some(Duration::from_secs(2)),
             destinations: BTreeMap::from([("city".to_owned(), Destination { position: 3, outcomes })]),
+            journal: Journal { size: 4096, written: 100, left: 9000 },
             numbers: vec![
                 Number::counter("sink_retries", "Writes tried again", 5.0).label("destination", "city"),
                 Number::gauge("journal_size_bytes", "Bytes on disk", 4096.0),
@@ -104,14 +116,18 @@ async fn off_loopback_live_ready_and_metrics_are_open_and_health_asks_for_the_to
     let config = Config { token: Some(Secret::new("s3cret")), listen: "0.0.0.0:0".parse().unwrap() };
     let listener = bind(config.listen).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Server::new(&config, View::new(board, Snapshot::default));
+    let server = Server::new(&config, view(board, Snapshot::default));
     drop(tokio::spawn(server.run(listener, CancellationToken::new())));
-    for open in ["/health/live", "/health/ready", "/metrics"] {
+    for open in ["/health/live", "/health/ready", "/metrics", "/", "/page.js", "/page.css"] {
         assert_eq!(ask(address, open, None).await.unwrap().status, 200, "{open}");
     }
-    assert_eq!(ask(address, "/health", None).await.unwrap().status, 401);
-    assert_eq!(ask(address, "/health", Some("s3cre")).await.unwrap().status, 401);
-    assert_eq!(ask(address, "/health", Some("s3cret")).await.unwrap().status, 200);
+    for closed in ["/health", "/api/events", "/api/latest", "/api/refused", "/api/explain"] {
+        assert_eq!(ask(address, closed, None).await.unwrap().status, 401, "{closed}");
+        assert_eq!(ask(address, closed, Some("s3cre")).await.unwrap().status, 401, "{closed}");
+    }
+    for closed in ["/health", "/api/latest", "/api/refused"] {
+        assert_eq!(ask(address, closed, Some("s3cret")).await.unwrap().status, 200, "{closed}");
+    }
 }
 
 #[tokio::test]
@@ -128,7 +144,7 @@ async fn stop_ends_the_server_even_with_a_client_that_never_speaks() {
     let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let _silent = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let stop = CancellationToken::new();
-    let server = Server::new(&Config::default(), View::new(board, Snapshot::default));
+    let server = Server::new(&Config::default(), view(board, Snapshot::default));
     let running = tokio::spawn(server.run(listener, stop.clone()));
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap().unwrap();
@@ -144,4 +160,146 @@ async fn a_client_that_sends_its_header_slowly_is_cut_off() {
     // Paused time jumps ahead as soon as nothing else is left to do.
     let ended = tokio::time::timeout(Duration::from_secs(60), slow.read_to_end(&mut answer)).await;
     assert!(ended.is_ok(), "still open after a minute");
+}
+
+/// Sends raw bytes and reads until `wanted` has come, or the server closes.
+async fn exchange(address: SocketAddr, request: &str, wanted: &str) -> (tokio::net::TcpStream, String) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let (mut told, mut buffer) = (Vec::new(), [0; 4096]);
+    let read = async {
+        while !String::from_utf8_lossy(&told).contains(wanted) {
+            match stream.read(&mut buffer).await.unwrap() {
+                0 => break,
+                some => told.extend_from_slice(&buffer[..some]),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), read).await.unwrap();
+    (stream, String::from_utf8_lossy(&told).into_owned())
+}
+
+const EVENTS: &str = "GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[tokio::test]
+async fn a_listener_gets_the_account_at_once_and_again_each_second() {
+    let address = serve(Board::new(Clock::fixed(0).0), CancellationToken::new()).await;
+    let (mut stream, first) = exchange(address, EVENTS, "\n\n").await;
+    assert!(first.contains("text/event-stream") && first.contains("\"received\":3"), "{first}");
+    let mut more = [0; 4096];
+    let read = tokio::io::AsyncReadExt::read(&mut stream, &mut more);
+    let read = tokio::time::timeout(Duration::from_secs(10), read).await.unwrap().unwrap();
+    assert!(read > 100);
+}
+
+#[tokio::test]
+async fn listeners_are_bounded_a_place_comes_back_and_health_goes_on() {
+    let address = serve(Board::new(Clock::fixed(0).0), CancellationToken::new()).await;
+    let mut open = Vec::new();
+    loop {
+        let (stream, told) = exchange(address, EVENTS, "\n").await;
+        if told.starts_with("HTTP/1.1 503") {
+            break;
+        }
+        open.push(stream);
+        assert!(open.len() < 64, "no bound");
+    }
+    assert_eq!(ask(address, "/health", None).await.unwrap().status, 200);
+    drop(open);
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while !exchange(address, EVENTS, "\n").await.1.starts_with("HTTP/1.1 200") {
+        assert!(std::time::Instant::now() < deadline, "no place came back");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_says_what_a_browser_may_not_do() {
+    let address = serve(Board::new(Clock::fixed(0).0), CancellationToken::new()).await;
+    for path in ["/", "/page.js", "/show.js", "/page.css", "/icon.svg", "/health", "/api/latest", "/nothing"]
+    {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let head = exchange(address, &request, "\r\n\r\n").await.1.to_lowercase();
+        assert!(
+            head.contains("content-security-policy: default-src 'none'; script-src 'self'"),
+            "{path}: {head}"
+        );
+        assert!(head.contains("x-content-type-options: nosniff"), "{path}: {head}");
+    }
+    for file in page::FILES {
+        let text = ask(address, file.path, None).await.unwrap().body;
+        for never in
+            ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", " style=", " onclick="]
+        {
+            assert!(!text.contains(never), "{}: {never}", file.path);
+        }
+    }
+}
+
+fn post(kind: &str, body: &str) -> String {
+    format!(
+        "POST /api/explain HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[tokio::test]
+async fn a_question_is_answered_unless_it_is_too_large_or_not_json() {
+    let address = serve(Board::new(Clock::fixed(0).0), CancellationToken::new()).await;
+    let check = |kind: &'static str, body: String, status: &'static str, part: &'static str| async move {
+        let told = exchange(address, &post(kind, &body), "\u{0}").await.1;
+        assert!(
+            told.starts_with(&format!("HTTP/1.1 {status}")) && told.contains(part),
+            "{kind} {status}: {told}"
+        );
+    };
+    let json = "application/json";
+    check(json, r#"{"topic":"a/b","payload":"1"}"#.to_owned(), "200", r#""topic":"a/b""#).await;
+    check(json, r#"{"topic":"","payload":"1"}"#.to_owned(), "400", "the topic is empty").await;
+    check(json, r#"{"topic":"a","payload":"1","x":1}"#.to_owned(), "422", "unknown field").await;
+    check(json, "{".to_owned(), "400", "").await;
+    check("text/plain", r#"{"topic":"a/b","payload":"1"}"#.to_owned(), "415", "").await;
+    let large = format!(r#"{{"topic":"a","payload":"{}"}}"#, "x".repeat(api::LARGEST_QUESTION));
+    check(json, large, "413", "").await;
+}
+
+#[tokio::test]
+async fn metrics_have_the_time_to_stored_as_a_histogram_and_health_its_percentiles() {
+    let board = Board::new(Clock::fixed(0).0);
+    board.part("journal").ok();
+    let (clock, now) = Clock::fixed(50_000_000_000);
+    let live = Live::new(clock);
+    let batch = crate::batch::Batch { text: b"a v=1 1\n".to_vec(), ends: vec![8] };
+    let stored = [crate::sink::LineVerdict::Stored];
+    live.reporter("city").answered(&batch, &stored, &[49_960_000_000, 48_000_000_000]);
+    now.store(51_000_000_000, std::sync::atomic::Ordering::SeqCst);
+    let take = || {
+        let destinations = BTreeMap::from([("city".to_owned(), Destination::default())]);
+        Snapshot { destinations, ..Snapshot::default() }
+    };
+    let view = View::new(board, live, take, |_| Explanation::default());
+    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(tokio::spawn(Server::new(&Config::default(), view).run(listener, CancellationToken::new())));
+    let text = ask(address, "/metrics", None).await.unwrap().body;
+    for line in [
+        "# TYPE nadikota_time_to_stored_seconds histogram",
+        "nadikota_time_to_stored_seconds_count{destination=\"city\"} 2",
+        "nadikota_time_to_stored_seconds_bucket{le=\"0.05\",destination=\"city\"} 1",
+        "nadikota_time_to_stored_seconds_bucket{le=\"+Inf\",destination=\"city\"} 2",
+        "nadikota_journal_fill_bytes_per_second 0",
+    ] {
+        assert!(
+            text.lines().any(|l| l.strip_suffix(".0").unwrap_or(l) == line),
+            "{line} is missing in:\n{text}"
+        );
+    }
+    let told = ask(address, "/health", None).await.unwrap().body;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let delay = &told["destinations"]["city"]["time_to_stored"];
+    assert_eq!(delay["messages"], 2);
+    let near = |name: &str, truth: f64| (delay[name].as_f64().unwrap() / truth - 1.0).abs() < 0.09;
+    assert!(near("p50_ms", 40.0) && near("p99_ms", 2000.0), "{delay}");
+    let latest = ask(address, "/api/latest", None).await.unwrap().body;
+    assert!(latest.contains("\"measurement\":\"a\""), "{latest}");
 }

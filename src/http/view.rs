@@ -7,23 +7,38 @@ use std::time::Duration;
 
 use crate::account::Account;
 use crate::histogram::Reading;
+use crate::live::Live;
+use crate::message::Record;
 use crate::outcome::Outcomes;
 use crate::status::Board;
+use crate::transform::Explanation;
 
 /// Filled by the pipeline. `take` must be quick and must not block: it runs for each scrape.
 #[derive(Clone)]
 pub struct View {
     pub board: Board,
+    pub live: Live,
     take: Arc<dyn Fn() -> Snapshot + Send + Sync>,
+    explain: Arc<dyn Fn(&Record) -> Explanation + Send + Sync>,
 }
 
 impl View {
-    pub fn new(board: Board, take: impl Fn() -> Snapshot + Send + Sync + 'static) -> Self {
-        Self { board, take: Arc::new(take) }
+    /// `explain` tells what would become of a message, by the transform that is in use.
+    pub fn new(
+        board: Board,
+        live: Live,
+        take: impl Fn() -> Snapshot + Send + Sync + 'static,
+        explain: impl Fn(&Record) -> Explanation + Send + Sync + 'static,
+    ) -> Self {
+        Self { board, live, take: Arc::new(take), explain: Arc::new(explain) }
     }
 
     pub fn snapshot(&self) -> Snapshot {
         (self.take)()
+    }
+
+    pub fn explain(&self, record: &Record) -> Explanation {
+        (self.explain)(record)
     }
 }
 
@@ -40,8 +55,19 @@ pub struct Snapshot {
     /// How long the oldest message without an outcome has waited; nothing where none waits.
     pub oldest_unsettled: Option<Duration>,
     pub destinations: BTreeMap<String, Destination>,
+    pub journal: Journal,
     /// What single rooms count beside the account: journal bytes, retries, reconnects.
     pub numbers: Vec<Number>,
+}
+
+/// How full the journal is, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Journal {
+    pub size: u64,
+    /// Since the start, whatever was removed.
+    pub written: u64,
+    /// Until it takes nothing any more.
+    pub left: u64,
 }
 
 /// One destination's progress.

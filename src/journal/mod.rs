@@ -172,6 +172,8 @@ pub struct Stats {
     pub bytes: u64,
     pub segments: usize,
     pub oldest: u64,
+    /// Bytes written since the start, whatever was removed.
+    pub written: u64,
     /// How many bytes more it takes before it is full; looked after with every message and every second.
     pub space_left: u64,
 }
@@ -282,6 +284,7 @@ impl Journal {
             bytes: segments.values().map(|segment| segment.size).sum(),
             segments: segments.len(),
             oldest: segments.keys().next().map_or(self.end(), |key| key.0),
+            written: self.shared.written.load(Ordering::Relaxed),
             space_left: self.shared.space_left.load(Ordering::Relaxed),
         }
     }

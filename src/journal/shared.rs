@@ -41,6 +41,8 @@ pub(super) struct Shared {
     waiting: AtomicUsize,
     /// Everything below is settled at every destination.
     pub(super) released: AtomicU64,
+    /// Bytes written since the start, whatever was removed.
+    pub(super) written: AtomicU64,
     pub(super) syncs: Histogram,
     /// How many bytes more the journal takes before it is full, as last looked after.
     pub(super) space_left: AtomicU64,
@@ -86,6 +88,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             released: AtomicU64::new(1),
+            written: AtomicU64::new(0),
             syncs: Histogram::new(DISK_SECONDS),
             space_left: AtomicU64::new(0),
             tail: Mutex::default(),
@@ -166,6 +169,7 @@ impl Shared {
         if let Some(mut last) = lock(&self.segments).last_entry() {
             last.get_mut().size += bytes;
         }
+        self.written.fetch_add(bytes, Ordering::Relaxed);
         self.syncs.observe_time(sync);
     }
 

@@ -29,14 +29,16 @@ use crate::journal::cursor::{self, Cursor, CursorError, Progress};
 use crate::journal::disk::{Disk, RealDisk};
 use crate::journal::lock::{DataDir, LockError};
 use crate::journal::{self, Journal, JournalError};
+use crate::live::Live;
+use crate::message::Record;
 use crate::mqtt;
 use crate::outcome::Outcomes;
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::sink::{Sink, SinkError};
 use crate::snapshot::{self, Snapshot};
 use crate::source::{Roster, Source};
-
 use crate::status::Board;
+use crate::transform::State;
 use numbers::Numbers;
 use reload::Current;
 pub use reload::{ReloadError, Reloaded, Reloader};
@@ -145,6 +147,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         &positions.collect(),
     )?;
 
+    let live = Live::new(clock.clone());
     let order = Order { number: 0, transform: Arc::clone(&config.transform), until: u64::MAX };
     let (orders, ordered) = watch::channel(order);
     let mut deliveries = Stage::new();
@@ -175,6 +178,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
             quarantine: quarantine.clone(),
             progress,
             part: quarantine_part.clone(),
+            live: live.reporter(&name),
             overwritten: Arc::clone(&overwritten),
         });
         deliveries.spawn(format!("delivery to {name}"), delivery.run(deliveries.stop.clone()));
@@ -230,7 +234,12 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         started: clock.now(),
         clock,
     };
-    let view = http::View::new(board.clone(), move || numbers.snapshot());
+    let in_use = orders.subscribe();
+    let explain = move |record: &Record| {
+        let transform = Arc::clone(&in_use.borrow().transform);
+        transform.explain(record, &State::default())
+    };
+    let view = http::View::new(board.clone(), live, move || numbers.snapshot(), explain);
     let address = listener.local_addr().unwrap_or(config.http.listen);
     let mut server = Stage::new();
     server.spawn("http", http::Server::new(&config.http, view).run(listener, server.stop.clone()));

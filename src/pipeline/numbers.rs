@@ -66,6 +66,10 @@ impl Numbers {
             account: self.standings.account(),
             oldest_unsettled: oldest,
             destinations: destinations.collect(),
+            journal: {
+                let stats = self.journal.stats();
+                http::Journal { size: stats.bytes, written: stats.written, left: stats.space_left }
+            },
             numbers,
         }
     }

@@ -46,6 +46,7 @@ const ROOMS: &[&str] = &[
     "batch",
     "sink",
     "fleet",
+    "live",
     "http",
     "embedded",
     // wiring

@@ -25,6 +25,8 @@ mod mosquitto_shipped;
 mod narrow_window;
 mod onboarding;
 mod operations;
+mod outlook;
+mod page;
 mod reload;
 mod second_opinion;
 mod simulate;

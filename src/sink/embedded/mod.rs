@@ -25,7 +25,7 @@ use crate::point::FieldValue;
 use crate::status::Part;
 
 pub use pages::Pages;
-pub use parse::point;
+pub use parse::{pairs, parts, point, series, unescape};
 pub use read::{Reader, Row, Value};
 
 /// The file's name in the data directory.

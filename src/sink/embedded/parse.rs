@@ -13,17 +13,30 @@ pub(super) struct Line<'a> {
 
 /// Nothing where the line is not of the shape our writer gives.
 pub(super) fn line(text: &str) -> Option<Line<'_>> {
+    let (series, fields, time) = parts(text)?;
+    Some(Line { series, fields: split(fields, b',', true).map(field).collect::<Option<_>>()?, time })
+}
+
+/// Series, fields and time of a line, copying nothing.
+pub fn parts(text: &str) -> Option<(&str, &str, i64)> {
     let end = find(text, b' ', false)?;
     let (series, rest) = text.split_at_checked(end)?;
     let rest = rest.get(1..)?;
     let end = find(rest, b' ', true)?;
     let (fields, time) = rest.split_at_checked(end)?;
-    let time = time.get(1..)?.parse().ok()?;
-    Some(Line { series, fields: split(fields, b',', true).map(field).collect::<Option<_>>()?, time })
+    Some((series, fields, time.get(1..)?.parse().ok()?))
+}
+
+/// Name and value of each field as they stand, escaped.
+pub fn pairs(fields: &str) -> impl Iterator<Item = (&str, &str)> {
+    split(fields, b',', true).filter_map(|field| {
+        let at = find(field, b'=', false)?;
+        Some((field.get(..at)?, field.get(at + 1..)?))
+    })
 }
 
 /// Measurement and tags of a series, unescaped.
-pub(super) fn series(text: &str) -> Option<(String, Vec<(String, String)>)> {
+pub fn series(text: &str) -> Option<(String, Vec<(String, String)>)> {
     let mut parts = split(text, b',', false);
     let measurement = unescape(parts.next()?);
     let tag = |part: &str| {
@@ -96,7 +109,7 @@ fn split(text: &str, at: u8, quotes: bool) -> impl Iterator<Item = &str> {
 }
 
 /// Takes the backslash away before what must be escaped; our writer puts none elsewhere in names.
-fn unescape(text: &str) -> String {
+pub fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

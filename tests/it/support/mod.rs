@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its own part of the harness")]
 
 pub mod certificates;
+pub mod chromium;
 pub mod city;
 pub mod counting;
 pub mod dashboards;

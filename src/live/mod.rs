@@ -1,0 +1,119 @@
+//! Live: what people see of this moment, told by the deliveries after the database has answered.
+
+mod delay;
+mod latest;
+mod outlook;
+mod refused;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use delay::{Delays, Lately};
+pub use latest::{Answer, Ask, Latest};
+pub use outlook::{Forecast, Outlook, Sample};
+pub use refused::{Refusal, Refused};
+
+use crate::batch::Batch;
+use crate::clock::Clock;
+use crate::message::Record;
+use crate::outcome::Rejection;
+use crate::sink::LineVerdict;
+
+/// Shared by all deliveries and HTTP; cheap to clone. Bounded in memory, and gone with the process.
+#[derive(Debug, Clone)]
+pub struct Live(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    latest: Mutex<Latest>,
+    refused: Mutex<Refused>,
+    delays: Mutex<BTreeMap<String, Arc<Mutex<Delays>>>>,
+}
+
+/// One delivery's pen. Each call takes a lock for a moment, once for a whole batch.
+#[derive(Debug, Clone)]
+pub struct Reporter {
+    live: Live,
+    destination: Arc<str>,
+    delays: Arc<Mutex<Delays>>,
+}
+
+impl Live {
+    pub fn new(clock: Clock) -> Self {
+        Self(Arc::new(Inner {
+            clock,
+            latest: Mutex::default(),
+            refused: Mutex::default(),
+            delays: Mutex::default(),
+        }))
+    }
+
+    /// The pen of one destination; asked for again it goes on with the same figures.
+    pub fn reporter(&self, destination: &str) -> Reporter {
+        let delays = Arc::clone(lock(&self.0.delays).entry(destination.to_owned()).or_default());
+        Reporter { live: self.clone(), destination: destination.into(), delays }
+    }
+
+    /// Unix time in nanoseconds.
+    pub fn now(&self) -> i64 {
+        self.0.clock.now()
+    }
+
+    pub fn latest(&self, ask: &Ask) -> Answer {
+        lock(&self.0.latest).ask(ask, self.now())
+    }
+
+    /// The newest first.
+    pub fn refused(&self) -> Vec<Refusal> {
+        lock(&self.0.refused).newest_first()
+    }
+
+    /// How many were refused since the start.
+    pub fn refused_total(&self) -> u64 {
+        lock(&self.0.refused).total()
+    }
+
+    /// The times from receive to stored of each destination.
+    pub fn delays(&self) -> BTreeMap<String, Delays> {
+        let delays = lock(&self.0.delays);
+        delays.iter().map(|(name, delays)| (name.clone(), lock(delays).clone())).collect()
+    }
+
+    /// The last minute's times from receive to stored of each destination.
+    pub fn lately(&self) -> BTreeMap<String, Lately> {
+        let now = self.now();
+        let delays = lock(&self.0.delays);
+        delays.iter().map(|(name, delays)| (name.clone(), lock(delays).lately(now))).collect()
+    }
+}
+
+impl Reporter {
+    /// The database has answered for these lines; `received` are the messages of which now all is answered and
+    /// something stored, by their receive times.
+    pub fn answered(&self, batch: &Batch, verdicts: &[LineVerdict], received: &[i64]) {
+        let now = self.live.now();
+        {
+            let mut latest = lock(&self.live.0.latest);
+            let stored = verdicts.iter().enumerate().filter(|(_, verdict)| **verdict == LineVerdict::Stored);
+            for (index, _) in stored {
+                if let Ok(line) = std::str::from_utf8(batch.line(index)) {
+                    latest.stored(line, now);
+                }
+            }
+        }
+        let mut delays = lock(&self.delays);
+        for received in received {
+            delays.note(now, now.saturating_sub(*received));
+        }
+    }
+
+    /// The quarantine holds this message.
+    pub fn refused(&self, record: &Record, rejection: &Rejection) {
+        lock(&self.live.0.refused).note(&self.destination, record, rejection);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
