@@ -10,6 +10,8 @@ use crate::outcome::{Reason, Rejection};
 pub const MAX_UNKNOWN_NAMES: usize = 64;
 /// The most unregistered devices that are stored, unless set otherwise.
 pub const MAX_UNREGISTERED_DEVICES: usize = 10_000;
+/// The most measurements that unknown names are remembered of: topics may name them.
+const MAX_MEASUREMENTS: usize = 256;
 /// The most field names per measurement that are kept as sent.
 const MAX_SENT_NAMES: usize = 1024;
 
@@ -30,6 +32,13 @@ impl Names {
         let known = self.names.get(measurement);
         if known.is_some_and(|known| known.contains(name)) {
             return Ok(());
+        }
+        if known.is_none() && self.names.len() >= MAX_MEASUREMENTS {
+            let detail = format!(
+                "{} would be one more than {MAX_MEASUREMENTS} measurements with unknown names",
+                measurement.escape_debug()
+            );
+            return Err(Rejection::new(Reason::TooManyFields, detail));
         }
         if known.map_or(0, BTreeSet::len) >= most {
             return Err(Rejection::new(

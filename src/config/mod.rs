@@ -149,6 +149,10 @@ fn check_routing(
         }
         routing.push((route.topic.as_str().to_owned(), route.destination.clone()));
     }
+    // Who settles what no route matches may not change unnoticed either.
+    if let Some(first) = destinations.first() {
+        routing.push((String::new(), first.name.clone()));
+    }
     routing
 }
 

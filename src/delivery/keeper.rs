@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
 use crate::backoff::Backoff;
-use crate::journal::Journal;
 use crate::journal::cursor::{self, Cursor, Progress};
 use crate::journal::disk::Disk;
+use crate::journal::{Journal, Room};
 use crate::outcome::Outcomes;
 use crate::snapshot::{self, Snapshot};
 use crate::status::Part;
@@ -108,6 +108,7 @@ impl Keeper {
         let mut backoff = Backoff::new(EVERY, Duration::from_secs(5));
         let mut wait = EVERY;
         let mut new_routing: Option<NewRouting> = None;
+        let mut former = self.cursor.routing.clone();
         loop {
             let last = tokio::select! {
                 () = stop.cancelled() => true,
@@ -117,11 +118,18 @@ impl Keeper {
                 }
                 () = tokio::time::sleep(wait) => false,
             };
-            match self.write(new_routing.as_ref().map(|new| &new.routing)).await {
+            self.release();
+            // Whoever gave up waiting for it goes on under the former one.
+            new_routing = new_routing.filter(|new| !new.done.is_closed());
+            let routing = new_routing.as_ref().map_or(&former, |new| &new.routing).clone();
+            match self.write(&routing).await {
                 Ok(()) => {
-                    if let Some(new) = new_routing.take() {
-                        let _ = new.done.send(());
+                    if let Some(new) = new_routing.take()
+                        && new.done.send(()).is_ok()
+                    {
+                        former = new.routing;
                     }
+                    self.release();
                     backoff.reset();
                     wait = EVERY;
                     self.part.ok();
@@ -141,11 +149,23 @@ impl Keeper {
         }
     }
 
-    async fn write(&mut self, routing: Option<&Vec<(String, String)>>) -> Result<(), String> {
-        let mut next = self.cursor.clone();
-        if let Some(routing) = routing {
-            next.routing.clone_from(routing);
+    /// Lets the journal give up what the cursor on disk has passed and no replay would need. Where the journal has
+    /// no room, messages go before flags.
+    fn release(&self) {
+        let full = *self.standings.journal.room().borrow() != Room::Free;
+        let needed =
+            self.cursor.destinations.iter().map(|(name, progress)| match self.replay_from.get(name) {
+                Some(next) if !full => progress.position.min(*next),
+                _ => progress.position,
+            });
+        if let Some(lowest) = needed.min() {
+            self.standings.journal.release(lowest);
         }
+    }
+
+    async fn write(&mut self, routing: &[(String, String)]) -> Result<(), String> {
+        let mut next = self.cursor.clone();
+        next.routing = routing.to_vec();
         let mut snapshots: Vec<(String, Snapshot)> = Vec::new();
         for (name, watched) in self.standings.deliveries.iter() {
             let standing = watched.borrow();
@@ -174,12 +194,6 @@ impl Keeper {
         .map_err(|error| error.to_string())??;
         self.replay_from.extend(snapshots.into_iter().map(|(name, snapshot)| (name, snapshot.next)));
         self.cursor = written;
-        let needed = self.cursor.destinations.iter().map(|(name, progress)| {
-            self.replay_from.get(name).map_or(progress.position, |next| progress.position.min(*next))
-        });
-        if let Some(lowest) = needed.min() {
-            self.standings.journal.release(lowest);
-        }
         Ok(())
     }
 }

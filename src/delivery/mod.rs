@@ -56,6 +56,8 @@ const READ_AT_ONCE: usize = 512;
 pub enum DeliveryError {
     #[error("destination \"{destination}\": the journal cannot be read: {source}")]
     Read { destination: String, source: JournalError },
+    #[error("destination \"{destination}\": a write failed inside nadikota: {source}; please report this")]
+    Write { destination: String, source: tokio::task::JoinError },
 }
 
 /// The worker of one destination.
@@ -154,8 +156,14 @@ impl Delivery {
                 () = stop.cancelled() => break,
                 Ok(()) = self.orders.changed() => self.obey(),
                 Some(done) = writes.join_next(), if !writes.is_empty() => {
-                    if let Ok(Some((load, verdicts))) = done {
-                        self.settle(load, &verdicts);
+                    match done {
+                        Ok(Some((load, verdicts))) => self.settle(load, &verdicts),
+                        // Stopped: it is written again after the next start.
+                        Ok(None) => {}
+                        Err(source) => {
+                            let destination = self.destination.clone();
+                            return Err(DeliveryError::Write { destination, source });
+                        }
                     }
                 }
                 entries = self.reader.next(READ_AT_ONCE), if self.has_room() && self.held.is_empty() => {
@@ -193,6 +201,11 @@ impl Delivery {
 
     fn obey(&mut self) {
         let order = self.orders.borrow_and_update().clone();
+        if !Arc::ptr_eq(&self.transform, &order.transform) {
+            // Everything is settled here: a replay must not judge by the new configuration what came before it.
+            let (next, state) = (self.ledger.position(), Arc::new(self.state.clone()));
+            self.standing.send_modify(|standing| standing.snapshot = Some(Snapshot { next, state }));
+        }
         (self.transform, self.until) = (order.transform, order.until);
         self.take_held();
         let next = self.snapshots.next.max(self.ledger.position());

@@ -252,7 +252,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         standings: standings.clone(),
         journal: journal.clone(),
         destinations: config.destinations.iter().map(|destination| destination.name.clone()).collect(),
-        current: Current { transform: config.transform, routing: config.routing, settings: config.settings },
+        current: Current { transform: config.transform, routing: config.routing },
+        started_with: config.settings,
         part,
     };
     Ok(Running {
@@ -350,6 +351,7 @@ impl Running {
             self.deliveries.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.intake.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.server.tasks.iter().any(|(_, task)| task.is_finished())
+                || self.keeper.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.writer.is_finished()
         };
         let mut look = tokio::time::interval(Duration::from_millis(500));

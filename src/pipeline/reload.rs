@@ -26,6 +26,8 @@ const LIVE: &[&str] = &["routes", "transform.", "time.", "time_zone", "catalogue
 pub enum ReloadError {
     #[error("the list of destinations has changed; restart nadikota to take it")]
     Destinations,
+    #[error("the cursor, which must hold the new routes first, cannot be written")]
+    Cursor,
     #[error("the pipeline is stopping")]
     Stopping,
 }
@@ -51,6 +53,8 @@ pub struct Reloader {
     pub(super) journal: Journal,
     pub(super) destinations: Vec<String>,
     pub(super) current: Current,
+    /// What the process was started with: the rest of it stays until the next start.
+    pub(super) started_with: Vec<Setting>,
     pub part: Part,
 }
 
@@ -59,7 +63,6 @@ pub struct Reloader {
 pub(super) struct Current {
     pub(super) transform: Arc<Transform>,
     pub(super) routing: Vec<(String, String)>,
-    pub(super) settings: Vec<Setting>,
 }
 
 impl Reloader {
@@ -76,23 +79,17 @@ impl Reloader {
             let (done, written) = oneshot::channel();
             let routing = NewRouting { routing: config.routing.clone(), done };
             self.routing.send(routing).await.map_err(|_| ReloadError::Stopping)?;
-            written.await.map_err(|_| ReloadError::Stopping)?;
+            let written = tokio::time::timeout(BARRIER, written).await;
+            written.map_err(|_| ReloadError::Cursor)?.map_err(|_| ReloadError::Stopping)?;
             self.current.routing.clone_from(&config.routing);
         }
-        let former = std::mem::replace(
-            &mut self.current,
-            Current {
-                transform: Arc::clone(&config.transform),
-                routing: config.routing.clone(),
-                settings: config.settings.clone(),
-            },
-        );
+        let former = std::mem::replace(&mut self.current.transform, Arc::clone(&config.transform));
         self.order(u64::MAX);
         self.filters.send_replace(config.transform.filters());
         Ok(Reloaded {
             from,
-            new_series: config.transform.new_series(&former.transform, now),
-            at_next_start: at_next_start(&former.settings, &config.settings),
+            new_series: config.transform.new_series(&former, now),
+            at_next_start: at_next_start(&self.started_with, &config.settings),
         })
     }
 

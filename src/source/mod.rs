@@ -10,7 +10,7 @@ mod link;
 pub mod redelivery;
 mod roster;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -345,7 +345,8 @@ async fn in_doubt(journal: &Journal, number: u16, floor: u64) -> Result<(u32, Ve
     // A data directory can be older than what its journal still holds.
     let mut next = floor.max(journal.stats().oldest).max(1);
     let mut reader = journal.reader(next);
-    let (mut session, mut doubts) = (0, Vec::new());
+    // The latest of each packet identifier: there cannot be more, however far the floor lies back.
+    let (mut session, mut doubts) = (0, BTreeMap::new());
     while next < end {
         for entry in reader.next(1024).await? {
             match entry {
@@ -361,16 +362,13 @@ async fn in_doubt(journal: &Journal, number: u16, floor: u64) -> Result<(u32, Ve
                         session = message.session;
                     }
                     if message.qos > 0 && message.redelivery_of.is_none() {
-                        doubts.push(InDoubt {
-                            seq: record.seq,
-                            session,
-                            packet_id: message.packet_id,
-                            content: Content::of(&message.topic, &message.payload),
-                        });
+                        let content = Content::of(&message.topic, &message.payload);
+                        let packet_id = message.packet_id;
+                        doubts.insert(packet_id, InDoubt { seq: record.seq, session, packet_id, content });
                     }
                 }
             }
         }
     }
-    Ok((session, doubts))
+    Ok((session, doubts.into_values().collect()))
 }

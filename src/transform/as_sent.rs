@@ -20,6 +20,8 @@ use crate::reading::{Reading, ReadingValue, Sample};
 use crate::settings::Section;
 use crate::topic::Template;
 
+/// Topics are remembered, so each must be short.
+const MAX_TOPIC: usize = 1024;
 /// Beyond this a float no longer tells neighbouring whole numbers apart.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -208,6 +210,11 @@ impl Kept<'_> {
 
     fn point(&mut self, sample: &Sample<'_>) -> Result<(), Rejection> {
         let (verdict, time) = self.when.of(sample.time)?;
+        if self.topic.len() > MAX_TOPIC {
+            let detail =
+                format!("the topic has {} bytes; one of more than {MAX_TOPIC} is no name", self.topic.len());
+            return Err(Rejection::new(Reason::InvalidTopic, detail));
+        }
         self.state.names.admit_device(self.topic, self.max_topics)?;
         let measurement: Arc<str> = self.names.measurement.fill(self.template, self.topic).into();
         self.trace.note(|story| {

@@ -15,6 +15,7 @@ mod demo;
 mod expiry;
 mod faults;
 mod flags;
+mod full_journal;
 mod grafana;
 mod house;
 mod inspect;
