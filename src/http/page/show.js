@@ -101,7 +101,7 @@ export function frame(told) {
   const drained = outlook.drained_in_s;
   put("waiting-note", account.pending === 0 ? "all is settled"
     : oldest !== null && oldest < 2 ? `${count(account.pending)} on the way`
-    : `${count(account.pending)} messages${drained === null ? "" : `; ${span(drained)} to drain once the database takes them`}`);
+    : `${count(account.pending)} ${account.pending === 1 ? "message" : "messages"}${drained === null ? "" : `; ${span(drained)} to drain once the database takes them`}`);
   put("version", `nadikota ${told.version}, ${told.parts} parts, ${clock(told.now_ms)}`);
 }
 
