@@ -20,6 +20,11 @@ const TEXT_LIMIT: usize = 65_535;
 
 /// Appends exactly one line with its `\n`. Returns false, and appends nothing, where no field can be written.
 pub fn write(point: &Point, out: &mut Vec<u8>) -> bool {
+    write_line(point, out).is_some()
+}
+
+/// The same; gives how many bytes of the line are its series: measurement and tags.
+pub fn write_line(point: &Point, out: &mut Vec<u8>) -> Option<usize> {
     let start = out.len();
     write_measurement(&point.measurement, out);
     for (key, value) in point.tags.iter().filter(|(key, value)| !key.is_empty() && !value.is_empty()) {
@@ -28,6 +33,7 @@ pub fn write(point: &Point, out: &mut Vec<u8>) -> bool {
         out.push(b'=');
         write_name(value, out);
     }
+    let series = out.len() - start;
     let mut separator = b' ';
     for (key, value) in &point.fields {
         let unwritable = matches!(value, FieldValue::Float(number) if !number.is_finite());
@@ -42,12 +48,12 @@ pub fn write(point: &Point, out: &mut Vec<u8>) -> bool {
     }
     if separator == b' ' {
         out.truncate(start);
-        return false;
+        return None;
     }
     out.push(b' ');
     out.extend_from_slice(itoa::Buffer::new().format(point.time).as_bytes());
     out.push(b'\n');
-    true
+    Some(series)
 }
 
 fn write_measurement(name: &str, out: &mut Vec<u8>) {
@@ -77,7 +83,7 @@ fn write_key(key: &str, out: &mut Vec<u8>) {
 fn write_name(name: &str, out: &mut Vec<u8>) {
     let name = cut(name, NAME_LIMIT);
     // Nearly every name is plain, and then it is one copy.
-    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
+    if is_plain(name) {
         out.extend_from_slice(name.as_bytes());
         return;
     }
@@ -87,6 +93,25 @@ fn write_name(name: &str, out: &mut Vec<u8>) {
             _ => push_mapped(character, out),
         }
     }
+}
+
+/// Whether nothing in a name needs to be escaped or mapped.
+fn is_plain(name: &str) -> bool {
+    /// 1 for each byte that a plain name may not hold.
+    const OTHER: [u8; 256] = {
+        let (mut table, mut byte) = ([1; 256], 0);
+        while byte < 256 {
+            #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+            let plain = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'_' | b'-' | b'.');
+            if plain {
+                table[byte] = 0;
+            }
+            byte += 1;
+        }
+        table
+    };
+    // Without an early end: names are short and nearly always plain.
+    name.bytes().fold(0, |seen, byte| seen | OTHER.get(usize::from(byte)).copied().unwrap_or(1)) == 0
 }
 
 fn push_mapped(character: char, out: &mut Vec<u8>) {
@@ -103,7 +128,7 @@ fn push(character: char, out: &mut Vec<u8>) {
 
 fn write_value(value: &FieldValue, out: &mut Vec<u8>) {
     match value {
-        FieldValue::Float(number) => out.extend_from_slice(ryu::Buffer::new().format(*number).as_bytes()),
+        FieldValue::Float(number) => out.extend_from_slice(zmij::Buffer::new().format(*number).as_bytes()),
         FieldValue::Integer(number) => {
             out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
             out.push(b'i');

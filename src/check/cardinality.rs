@@ -1,6 +1,8 @@
 //! Cardinality: one broken or hostile sender must not fill the database with names.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,20 +20,47 @@ const MAX_SENT_NAMES: usize = 1024;
 /// The names seen so far. Sets only grow, so applying a message again after a restart changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
-    names: BTreeMap<String, BTreeSet<String>>,
+    names: BTreeMap<String, BTreeSet<Admitted>>,
     devices: BTreeSet<String>,
+}
+
+/// A field name that was let in. Of one name and measurement it is always the same texts, not equal ones.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Admitted {
+    pub name: Arc<str>,
+    /// The field of its quality flag.
+    pub qc_name: Arc<str>,
+}
+
+impl From<String> for Admitted {
+    fn from(name: String) -> Self {
+        Self { qc_name: format!("{name}_qc").into(), name: name.into() }
+    }
+}
+
+impl From<Admitted> for String {
+    fn from(admitted: Admitted) -> Self {
+        (*admitted.name).to_owned()
+    }
+}
+
+impl Borrow<str> for Admitted {
+    fn borrow(&self) -> &str {
+        &self.name
+    }
 }
 
 impl Names {
     /// Lets an unknown field name of a measurement in, or says that there is no room for it.
-    pub fn admit_name(&mut self, measurement: &str, name: &str) -> Result<(), Rejection> {
+    pub fn admit_name(&mut self, measurement: &str, name: &str) -> Result<Admitted, Rejection> {
         self.admit_among(measurement, name, MAX_UNKNOWN_NAMES)
     }
 
-    fn admit_among(&mut self, measurement: &str, name: &str, most: usize) -> Result<(), Rejection> {
+    fn admit_among(&mut self, measurement: &str, name: &str, most: usize) -> Result<Admitted, Rejection> {
         let known = self.names.get(measurement);
-        if known.is_some_and(|known| known.contains(name)) {
-            return Ok(());
+        if let Some(admitted) = known.and_then(|known| known.get(name)) {
+            return Ok(admitted.clone());
         }
         if known.is_none() && self.names.len() >= MAX_MEASUREMENTS {
             let detail = format!(
@@ -51,12 +80,13 @@ impl Names {
                 ),
             ));
         }
-        self.names.entry(measurement.to_owned()).or_default().insert(name.to_owned());
-        Ok(())
+        let admitted = Admitted::from(name.to_owned());
+        self.names.entry(measurement.to_owned()).or_default().insert(admitted.clone());
+        Ok(admitted)
     }
 
     /// Lets a field name of a measurement that is kept as sent in, or says that there is no room for it.
-    pub fn admit_sent_name(&mut self, measurement: &str, name: &str) -> Result<(), Rejection> {
+    pub fn admit_sent_name(&mut self, measurement: &str, name: &str) -> Result<Admitted, Rejection> {
         self.admit_among(measurement, name, MAX_SENT_NAMES)
     }
 
@@ -96,8 +126,10 @@ mod tests {
             state.admit_name("noise", &format!("x{number}")).unwrap();
         }
         assert_eq!(state.admit_name("noise", "one_more").unwrap_err().reason, Reason::TooManyFields);
-        assert_eq!(state.admit_name("noise", "x0"), Ok(()));
-        assert_eq!(state.admit_name("weather", "one_more"), Ok(()));
+        let again = |state: &mut Names| state.admit_name("noise", "x0").unwrap();
+        assert!(Arc::ptr_eq(&again(&mut state).name, &again(&mut state).name));
+        assert_eq!(&*again(&mut state).qc_name, "x0_qc");
+        assert!(state.admit_name("weather", "one_more").is_ok());
     }
 
     #[test]
@@ -106,7 +138,9 @@ mod tests {
         for number in 0..MAX_UNREGISTERED_DEVICES {
             state.admit_device(&format!("d{number}"), MAX_UNREGISTERED_DEVICES).unwrap();
         }
+        state.admit_name("noise", "x0").unwrap();
         let saved = serde_json::to_string(&state).unwrap();
+        assert!(saved.starts_with(r#"{"names":{"noise":["x0"]},"#), "{}", &saved[..40]);
         let mut state: Names = serde_json::from_str(&saved).unwrap();
         assert_eq!(
             state.admit_device("new", MAX_UNREGISTERED_DEVICES).unwrap_err().reason,

@@ -17,7 +17,11 @@ const MAX_ENTRIES: usize = 256;
 
 /// The last values that were no failure.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Last(HashMap<String, Vec<Entry>>);
+pub struct Last(HashMap<String, Entries>);
+
+/// Those of one device.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Entries(Vec<Entry>);
 
 #[derive(Debug, Clone, PartialEq)]
 struct Entry {
@@ -31,7 +35,6 @@ struct Entry {
 /// One value to be judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Value<'v> {
-    pub device: &'v str,
     pub field: &'v Arc<str>,
     pub channel: Option<&'v Arc<str>>,
     /// Unix time in nanoseconds.
@@ -40,17 +43,33 @@ pub struct Value<'v> {
 }
 
 impl Last {
+    /// What is remembered of one device; from now on it is, so there is always something.
+    pub fn of(&mut self, device: &str) -> Option<&mut Entries> {
+        if !self.0.contains_key(device) {
+            self.0.insert(device.to_owned(), Entries::default());
+        }
+        self.0.get_mut(device)
+    }
+
+    /// How many values are remembered.
+    pub fn len(&self) -> usize {
+        self.0.values().map(|entries| entries.0.len()).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Entries {
     /// Judges a value against the last one before it and remembers it. `limit` is a change per minute; a shorter
     /// step may be as large as that of a minute, since sensors are noisy. Not evaluated: a first value, and one
     /// that is not later than the last.
     pub fn check(&mut self, new: Value<'_>, limit: f64) -> Flag {
-        let entries = match self.0.get_mut(new.device) {
-            Some(entries) => entries,
-            None => self.0.entry(new.device.to_owned()).or_default(),
-        };
-        let known = entries
-            .iter_mut()
-            .find(|entry| entry.field == *new.field && entry.channel.as_ref() == new.channel);
+        let Self(entries) = self;
+        // Nearly always it is the very text of the catalogue.
+        let same = |entry: &Entry| Arc::ptr_eq(&entry.field, new.field) || entry.field == *new.field;
+        let known = entries.iter_mut().find(|entry| same(entry) && entry.channel.as_ref() == new.channel);
         let Some(last) = known else {
             if entries.len() < MAX_ENTRIES {
                 entries.push(Entry {
@@ -71,15 +90,6 @@ impl Last {
         (last.time, last.value) = (new.time, new.value);
         if change > limit * minutes.max(1.0) { Flag::Suspect } else { Flag::Pass }
     }
-
-    /// How many values are remembered.
-    pub fn len(&self) -> usize {
-        self.0.values().map(Vec::len).sum()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// Values as their bits: no digit is lost on the way.
@@ -94,7 +104,7 @@ impl Serialize for Last {
                     entry.value.to_bits(),
                 )
             };
-            (device, entries.iter().map(tell).collect::<Vec<_>>())
+            (device, entries.0.iter().map(tell).collect::<Vec<_>>())
         }))
     }
 }
@@ -120,7 +130,9 @@ impl<'de> Deserialize<'de> for Last {
             value: f64::from_bits(value),
         };
         let devices = told.into_iter();
-        Ok(Self(devices.map(|(id, told)| (id, told.into_iter().map(&mut entry).collect())).collect()))
+        Ok(Self(
+            devices.map(|(id, told)| (id, Entries(told.into_iter().map(&mut entry).collect()))).collect(),
+        ))
     }
 }
 
@@ -133,9 +145,8 @@ mod tests {
     fn series(values: &[(i64, f64)]) -> (Last, Vec<Flag>) {
         let (mut last, field) = (Last::default(), Arc::from("water_level_m"));
         let check = |(seconds, value): &(i64, f64)| {
-            let new =
-                Value { device: "WL-1", field: &field, channel: None, time: seconds * SECOND, value: *value };
-            last.check(new, 0.125)
+            let new = Value { field: &field, channel: None, time: seconds * SECOND, value: *value };
+            last.of("WL-1").unwrap().check(new, 0.125)
         };
         let flags = values.iter().map(check).collect();
         (last, flags)
@@ -171,9 +182,10 @@ mod tests {
         for number in 0..1000 {
             let channel = Arc::from(number.to_string());
             let value = 0.1 + f64::from(number);
-            last.check(Value { device: "a", field: &field, channel: Some(&channel), time: 1, value }, 1.0);
+            let new = Value { field: &field, channel: Some(&channel), time: 1, value };
+            last.of("a").unwrap().check(new, 1.0);
         }
-        last.check(Value { device: "b", field: &field, channel: None, time: 1, value: 0.3 }, 1.0);
+        last.of("b").unwrap().check(Value { field: &field, channel: None, time: 1, value: 0.3 }, 1.0);
         assert_eq!(last.len(), MAX_ENTRIES + 1);
         let saved = serde_json::to_string(&last).unwrap();
         assert_eq!(serde_json::from_str::<Last>(&saved).unwrap(), last);

@@ -166,7 +166,13 @@ impl<'de> Walk<'_, 'de, '_> {
             None if state.path.is_empty() => Cow::Borrowed("value"),
             None => Cow::Owned(state.path.clone()),
         };
-        state.moment().sample.readings.push(Reading { name, value, unit: None, channel: None });
+        let in_sample = state.in_sample;
+        let readings = &mut state.moment().sample.readings;
+        // Most objects hold about as many; of an array's samples there may be thousands.
+        if readings.capacity() == 0 && !in_sample {
+            readings.reserve(12);
+        }
+        readings.push(Reading { name, value, unit: None, channel: None });
         Ok(())
     }
 }

@@ -1,14 +1,14 @@
 //! Lanes: batches in the making, by bucket and device, at most one of each lane under way.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use crate::batch::{Batch, Config};
 use crate::line_protocol;
-use crate::point::{FieldValue, Point};
+use crate::point::Point;
+use crate::sink::embedded::{pairs, parts};
 
 /// A batch under way, and which message each of its lines came from.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(super) struct Lanes {
     lanes: Vec<Lane>,
     /// The first lane of each bucket.
     first: HashMap<Option<Arc<str>>, usize>,
+    /// The line that is written just now.
+    line: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -40,8 +42,8 @@ struct Lane {
     since: Option<Instant>,
     full: VecDeque<(Batch, Vec<u64>)>,
     under_way: bool,
-    /// What `filling` holds: the hash of each point's identity and field names, and of its values.
-    held: HashMap<u64, u64>,
+    /// The last line of `filling` of each series, told by its checksum, and time.
+    held: HashMap<(u32, i64), usize>,
 }
 
 /// What became of a point that was to go into a lane.
@@ -64,7 +66,7 @@ impl Lane {
 
 impl Lanes {
     pub(super) fn new(count: usize, config: Config) -> Self {
-        Self { config, count: count.max(1), lanes: Vec::new(), first: HashMap::new() }
+        Self { config, count: count.max(1), lanes: Vec::new(), first: HashMap::new(), line: Vec::new() }
     }
 
     /// Writes the point as a line into its device's lane. Each bucket has lanes of its own, so that one which takes
@@ -76,20 +78,22 @@ impl Lanes {
         bucket: Option<&Arc<str>>,
         now: Instant,
     ) -> Pushed {
-        let index = self.first_of(bucket).saturating_add(self.lane_of(point));
+        self.line.clear();
+        let Some(series) = line_protocol::write_line(point, &mut self.line) else { return Pushed::Nothing };
+        let series = crc32fast::hash(self.line.get(..series).unwrap_or_default());
+        let index = self.first_of(bucket).saturating_add(self.lane_of(series));
         let Some(lane) = self.lanes.get_mut(index) else { return Pushed::Nothing };
-        if !line_protocol::write(point, &mut lane.filling.text) {
-            return Pushed::Nothing;
-        }
-        let (identity, values) = fingerprint(point);
-        let former = lane.held.insert(identity, values);
-        lane.filling.ends.push(lane.filling.text.len());
+        let filling = &mut lane.filling;
+        filling.text.extend_from_slice(&self.line);
+        filling.ends.push(filling.text.len());
+        let former = lane.held.insert((series, point.time), lane.seqs.len());
+        let overwrites = former.is_some_and(|former| differ(filling.line(former), &self.line));
         lane.seqs.push(seq);
         lane.since.get_or_insert(now);
         if lane.seqs.len() >= self.config.max_points || lane.filling.text.len() >= self.config.max_bytes {
             lane.close();
         }
-        if former.is_some_and(|former| former != values) { Pushed::Overwrites } else { Pushed::Line }
+        if overwrites { Pushed::Overwrites } else { Pushed::Line }
     }
 
     /// When the next lane must send what it has.
@@ -132,34 +136,20 @@ impl Lanes {
         first
     }
 
-    fn lane_of(&self, point: &Point) -> usize {
-        if self.count == 1 {
-            return 0;
-        }
-        let mut hasher = DefaultHasher::new();
-        point.measurement.hash(&mut hasher);
-        point.tags.hash(&mut hasher);
-        let lanes = u64::try_from(self.count).unwrap_or(1);
-        usize::try_from(hasher.finish() % lanes).unwrap_or(0)
+    fn lane_of(&self, series: u32) -> usize {
+        usize::try_from(series).unwrap_or(0) % self.count
     }
 }
 
-/// Hashes of what makes a point the same point with the same fields, and of what it says.
-fn fingerprint(point: &Point) -> (u64, u64) {
-    let (mut identity, mut values) = (DefaultHasher::new(), DefaultHasher::new());
-    point.measurement.hash(&mut identity);
-    point.tags.hash(&mut identity);
-    point.time.hash(&mut identity);
-    for (name, value) in &point.fields {
-        name.hash(&mut identity);
-        match value {
-            FieldValue::Float(number) => number.to_bits().hash(&mut values),
-            FieldValue::Integer(number) => number.hash(&mut values),
-            FieldValue::Boolean(on) => on.hash(&mut values),
-            FieldValue::Text(text) => text.hash(&mut values),
-        }
+/// Whether two lines are of one point and give a field two values.
+fn differ(former: &[u8], line: &[u8]) -> bool {
+    fn read(line: &[u8]) -> Option<(&str, &str, i64)> {
+        parts(std::str::from_utf8(line.strip_suffix(b"\n").unwrap_or(line)).ok()?)
     }
-    (identity.finish(), values.finish())
+    let (Some(former), Some(line)) = (read(former), read(line)) else { return false };
+    let of_line = |name| pairs(line.1).find(|(known, _)| *known == name);
+    let changed = |(name, value)| of_line(name).is_some_and(|(_, now)| now != value);
+    former.0 == line.0 && former.2 == line.2 && pairs(former.1).any(changed)
 }
 
 #[cfg(test)]
@@ -167,6 +157,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::point::FieldValue;
 
     fn point(device: &str, time: i64) -> Point {
         Point {
@@ -239,5 +230,7 @@ mod tests {
         assert_eq!(lanes.push(2, &point("a", 1), None, now), Pushed::Line, "the same again");
         assert_eq!(lanes.push(3, &other, None, now), Pushed::Overwrites);
         assert_eq!(lanes.push(4, &point("a", 2), None, now), Pushed::Line);
+        other.fields = vec![("lamax_dba".into(), FieldValue::Float(56.0))];
+        assert_eq!(lanes.push(5, &other, None, now), Pushed::Line, "another field of the same point");
     }
 }

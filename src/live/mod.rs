@@ -5,7 +5,7 @@ mod latest;
 mod outlook;
 mod refused;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use delay::{Delays, Lately};
@@ -95,11 +95,8 @@ impl Reporter {
         let now = self.live.now();
         {
             let mut latest = lock(&self.live.0.latest);
-            let stored = verdicts.iter().enumerate().filter(|(_, verdict)| **verdict == LineVerdict::Stored);
-            for (index, _) in stored {
-                if let Ok(line) = std::str::from_utf8(batch.line(index)) {
-                    latest.stored(line, now);
-                }
+            for line in newest(batch, verdicts) {
+                latest.stored(line, now);
             }
         }
         let mut delays = lock(&self.delays);
@@ -114,6 +111,49 @@ impl Reporter {
     }
 }
 
+/// The last stored line of each series, the oldest first: a batch of a backlog holds many of one series, and nobody
+/// sees more than one of them.
+fn newest<'b>(batch: &'b Batch, verdicts: &[LineVerdict]) -> Vec<&'b str> {
+    let mut seen = HashSet::new();
+    let stored = verdicts.iter().enumerate().filter(|(_, verdict)| **verdict == LineVerdict::Stored);
+    let lines = stored.rev().map(|(index, _)| batch.line(index));
+    let last = lines.filter(|line| seen.insert(series(line)));
+    let mut last: Vec<_> = last.filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    last.reverse();
+    last
+}
+
+/// Measurement and tags of a line: what stands before the first space that is not escaped.
+fn series(line: &[u8]) -> &[u8] {
+    let mut escaped = false;
+    let end = line.iter().position(|byte| {
+        let ends = *byte == b' ' && !escaped;
+        escaped = *byte == b'\\';
+        ends
+    });
+    line.get(..end.unwrap_or(line.len())).unwrap_or_default()
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_series_the_last_stored_line_of_a_batch_is_taken() {
+        let lines = ["a\\ b,d=1 v=1 1", "c v=2 2", "a\\ b,d=1 v=3 3", "a\\ b,d=2 v=4 4", "c v=5 5"];
+        let mut batch = Batch::default();
+        for line in lines {
+            batch.text.extend_from_slice(line.as_bytes());
+            batch.text.push(b'\n');
+            batch.ends.push(batch.text.len());
+        }
+        let refused = Rejection::new(crate::outcome::Reason::RefusedByDatabase, "no");
+        let mut verdicts = vec![LineVerdict::Stored; 5];
+        verdicts[4] = LineVerdict::Refused(refused);
+        assert_eq!(newest(&batch, &verdicts), [lines[1], lines[2], lines[3]]);
+    }
 }

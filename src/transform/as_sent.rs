@@ -282,8 +282,8 @@ impl Kept<'_> {
             let detail = format!("\"{}\" is told twice with different values", name.escape_debug());
             return Err(Rejection::new(Reason::Malformed, detail));
         }
-        self.state.names.admit_sent_name(measurement, &reading.name)?;
-        Ok(Some((Arc::from(&*reading.name), value)))
+        let admitted = self.state.names.admit_sent_name(measurement, &reading.name)?;
+        Ok(Some((admitted.name, value)))
     }
 
     /// Sorted by key; what the payload tells wins over the topic, as it does in Telegraf.

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use super::config::ByCatalogue;
 use super::explain::{SampleStory, Trace};
-use super::name::cleaned;
+use super::value::{Judge, Taken, Value};
 use super::when::{When, in_words};
-use super::{GENERIC_PROFILE, QualityFlags, State, Tags, Transform};
+use super::{QualityFlags, State, Tags, Transform};
 use crate::catalogue::Profile;
 use crate::check::time::Verdict;
-use crate::check::{finite, range, rate};
 use crate::outcome::{Reason, Rejection};
 use crate::point::{FieldValue, Point};
 use crate::quality::Flag;
-use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
+use crate::reading::{MAX_DEVICE_ID, Sample};
 use crate::topic::Template;
+
+/// Room made for the fields of a point before they are known: a hostile sample may hold thousands, each apart.
+const MOST_AT_ONCE: usize = 64;
 
 /// Why parts were refused: the first is told, the others are counted.
 #[derive(Debug, Default)]
@@ -77,44 +79,43 @@ struct Place<'p> {
     time_suspect: bool,
 }
 
-/// What a reading became.
-struct Value {
-    field: Arc<str>,
-    /// `<field>_qc` and `<field>_failed`; unknown names have neither at hand.
-    names: Option<(Arc<str>, Arc<str>)>,
-    channel: Option<Arc<str>>,
-    /// Nothing where the device says that it has no value.
-    number: Option<f64>,
-    flag: Flag,
-}
-
 impl<'w> Work<'w> {
     pub(super) fn sample(&mut self, sample: &Sample<'_>) {
         let place = match self.place(sample) {
             Ok(place) => place,
             Err(rejection) => return self.rest.add(rejection),
         };
-        let first = self.out.len();
+        let Place { device, measurement, profile, time, time_suspect, .. } = &place;
+        let taken = Taken { device, profile, measurement, time: *time, time_suspect: *time_suspect };
+        let mut judge = Judge::new(self.transform, taken, self.state);
+        let mut points = Points {
+            first: self.out.len(),
+            out: self.out,
+            flags: self.transform.config.quality_flags,
+            place: &place,
+            readings: sample.readings.len(),
+        };
         for reading in &sample.readings {
-            match self.value(reading, &place) {
-                Ok(None) => {}
-                Ok(Some(value)) => match self.add(&value, &place, first) {
-                    Ok(flag) => self.trace.stored(reading, &value.field, value.number, flag),
-                    Err(rejection) => self.refuse(reading, rejection),
-                },
-                Err(rejection) => self.refuse(reading, rejection),
+            let added = match judge.value(reading, self.trace) {
+                Ok(None) => continue,
+                Ok(Some(value)) => {
+                    let (field, number) = (Arc::clone(&value.field), value.number);
+                    points.add(value).map(|flag| self.trace.stored(reading, &field, number, flag))
+                }
+                Err(rejection) => Err(rejection),
+            };
+            if let Err(rejection) = added {
+                self.trace.refused(reading, &rejection);
+                self.rest.add(rejection);
             }
         }
+        let first = points.first;
+        self.unmapped_text |= judge.unmapped_text;
         if let Some(delay) = place.delay {
             for point in self.out.iter_mut().skip(first) {
                 point.fields.push((Arc::clone(&self.transform.delay), FieldValue::Float(delay)));
             }
         }
-    }
-
-    fn refuse(&mut self, reading: &Reading<'_>, rejection: Rejection) {
-        self.trace.refused(reading, &rejection);
-        self.rest.add(rejection);
     }
 
     /// Decides whose the sample is and when it was.
@@ -185,146 +186,77 @@ impl<'w> Work<'w> {
         let told = tags.into_iter().filter_map(|(key, value)| Some((Arc::from(key), value?)));
         told.filter(|(_, value): &(Arc<str>, Arc<str>)| !value.is_empty()).collect()
     }
+}
 
-    /// Maps one reading to a quantity and checks it. Nothing where it is to be passed over.
-    fn value(&mut self, reading: &Reading<'_>, place: &Place<'_>) -> Result<Option<Value>, Rejection> {
-        let told_channel = || reading.channel.as_deref().map(Arc::from);
-        let Some(mapping) = place.profile.names.get(&*reading.name) else {
-            return Ok(self.unknown(reading, place)?.map(|(field, number)| Value {
-                field,
-                names: None,
-                channel: told_channel(),
-                number: Some(number),
-                flag: Flag::NotEvaluated,
-            }));
-        };
-        let quantity = &mapping.quantity;
-        let told = mapping.apply(&reading.value, reading.unit.as_deref())?;
-        let number = told.map(|number| finite::check(&reading.name, number)).transpose()?;
-        let channel = mapping.channel.clone().or_else(told_channel);
-        let flag = match number {
-            None => Flag::Missing,
-            Some(number) => {
-                let flag = range::check(number, quantity.impossible, quantity.suspect);
-                match mapping.rate_per_minute {
-                    // What another check doubts is no measure for what comes next.
-                    Some(limit) if matches!(flag, Flag::Pass | Flag::NotEvaluated) && !place.time_suspect => {
-                        let (field, channel) = (&quantity.name, channel.as_ref());
-                        let (device, time) = (place.device, place.time);
-                        let new = rate::Value { device, field, channel, time, value: number };
-                        flag.and(self.state.last.check(new, limit))
-                    }
-                    _ => flag,
-                }
-            }
-        };
-        Ok(Some(Value {
-            field: Arc::clone(&quantity.name),
-            names: Some((Arc::clone(&quantity.qc_name), Arc::clone(&quantity.failed_name))),
-            channel,
-            number,
-            flag,
-        }))
-    }
+/// The points of one sample in the making.
+struct Points<'s> {
+    out: &'s mut Vec<Point>,
+    /// Where this sample's begin.
+    first: usize,
+    flags: QualityFlags,
+    place: &'s Place<'s>,
+    readings: usize,
+}
 
-    /// A name that the profile does not know is stored under a cleaned name, as long as there is room.
-    fn unknown(
-        &mut self,
-        reading: &Reading<'_>,
-        place: &Place<'_>,
-    ) -> Result<Option<(Arc<str>, f64)>, Rejection> {
-        let number = match &reading.value {
-            ReadingValue::Number(number) => finite::check(&reading.name, *number)?,
-            ReadingValue::Boolean(truth) => f64::from(u8::from(*truth)),
-            // An unknown device may well send texts beside its numbers; one with a profile should not.
-            ReadingValue::Text(_) if &*place.profile.name == GENERIC_PROFILE => {
-                self.unmapped_text = true;
-                self.trace.skipped(reading, "text is not stored");
-                return Ok(None);
-            }
-            ReadingValue::Text(_) => {
-                return Err(Rejection::new(
-                    Reason::WrongType,
-                    format!(
-                        "\"{}\" is text, and the profile {} does not map it",
-                        reading.name.escape_debug(),
-                        place.profile.name
-                    ),
-                ));
-            }
-            ReadingValue::Null => {
-                self.trace.skipped(reading, "null: nothing was measured");
-                return Ok(None);
-            }
-        };
-        let mut name = cleaned(&reading.name);
-        let taken = ["_qc", "_failed", "_raw"].iter().any(|suffix| name.ends_with(suffix));
-        // The catalogue's own fields never change their meaning, so a stranger does not get their names.
-        if taken || matches!(&*name, "delay_s" | "time") || self.transform.catalogue.get(&name).is_some() {
-            name.push_str("_raw");
-        }
-        self.state.names.admit_name(&place.measurement, &name)?;
-        Ok(Some((name.into(), number)))
-    }
-
-    /// Puts a value into the point of its channel and gives its flag; this sample's points begin at `first`.
-    fn add(&mut self, value: &Value, place: &Place<'_>, first: usize) -> Result<Flag, Rejection> {
-        let flag = if place.time_suspect { value.flag.and(Flag::Suspect) } else { value.flag };
-        let wanted = match self.transform.config.quality_flags {
+impl Points<'_> {
+    /// Puts a value into the point of its channel and gives its flag.
+    fn add(&mut self, value: Value<'_>) -> Result<Flag, Rejection> {
+        let Value { field, qc, failed, channel, number, flag } = value;
+        let flag = if self.place.time_suspect { flag.and(Flag::Suspect) } else { flag };
+        let wanted = match self.flags {
             QualityFlags::All => true,
             QualityFlags::Exceptions => matches!(flag, Flag::Suspect | Flag::Fail | Flag::Missing),
             QualityFlags::None => false,
         };
-        let field = match &value.names {
-            Some((_, failed)) if flag == Flag::Fail => failed,
-            _ => &value.field,
-        };
-        let failed = value.names.as_ref().map(|(_, failed)| failed);
-        let Some(point) = point_of(self.out, value.channel.as_ref(), place, first) else { return Ok(flag) };
-        if let Some(number) = value.number.map(FieldValue::Float) {
-            let mut known = point.fields.iter();
-            if let Some((_, known)) = known.find(|(name, _)| *name == value.field || Some(name) == failed) {
+        let Some(point) = self.of(channel.as_ref()) else { return Ok(flag) };
+        if let Some(number) = number.map(FieldValue::Float) {
+            // A name is one text that all share, so it is enough to ask whether it is the same one.
+            let same = |name: &Arc<str>| {
+                Arc::ptr_eq(name, &field) || failed.is_some_and(|failed| Arc::ptr_eq(name, failed))
+            };
+            if let Some((_, known)) = point.fields.iter().find(|(name, _)| same(name)) {
                 if *known == number {
                     return Ok(flag);
                 }
-                let detail = format!("{} is told twice with different values", value.field);
+                let detail = format!("{field} is told twice with different values");
                 return Err(Rejection::new(Reason::Malformed, detail));
             }
-            point.fields.push((Arc::clone(field), number));
+            let name = match failed {
+                Some(failed) if flag == Flag::Fail => Arc::clone(failed),
+                _ => field,
+            };
+            point.fields.push((name, number));
         }
         if wanted {
-            let qc = match &value.names {
-                Some((qc, _)) => Arc::clone(qc),
-                None => format!("{}_qc", value.field).into(),
-            };
             point.fields.push((qc, FieldValue::Integer(flag.number())));
         }
         Ok(flag)
     }
-}
 
-/// The point of a channel among those of this sample, made where it is not there yet.
-fn point_of<'p>(
-    out: &'p mut Vec<Point>,
-    channel: Option<&Arc<str>>,
-    place: &Place<'_>,
-    first: usize,
-) -> Option<&'p mut Point> {
-    let of_channel = |point: &Point| {
-        let tag = point.tags.iter().find(|(key, _)| &**key == "channel").map(|(_, value)| value);
-        tag == channel
-    };
-    let index = out.iter().skip(first).position(of_channel).map_or(out.len(), |index| first + index);
-    if index == out.len() {
-        out.push(Point {
-            measurement: Arc::clone(&place.measurement),
-            tags: channel
-                .map_or_else(|| Arc::clone(&place.tags), |channel| with_channel(&place.tags, channel)),
-            fields: Vec::with_capacity(16),
-            time: place.time,
-        });
+    /// The point of a channel among those of this sample, made where it is not there yet.
+    fn of(&mut self, channel: Option<&Arc<str>>) -> Option<&mut Point> {
+        let Self { out, first, place, readings, .. } = self;
+        let of_channel = |point: &Point| match channel {
+            None => Arc::ptr_eq(&point.tags, &place.tags),
+            Some(channel) => {
+                let tag = point.tags.iter().find(|(key, _)| &**key == "channel").map(|(_, value)| value);
+                tag == Some(channel)
+            }
+        };
+        let known = out.iter().skip(*first).position(of_channel);
+        let index = known.map_or(out.len(), |index| index.saturating_add(*first));
+        if index == out.len() {
+            out.push(Point {
+                measurement: Arc::clone(&place.measurement),
+                tags: channel
+                    .map_or_else(|| Arc::clone(&place.tags), |channel| with_channel(&place.tags, channel)),
+                // A value and its flag each, and the delay.
+                fields: Vec::with_capacity((*readings * 2 + 1).min(MOST_AT_ONCE)),
+                time: place.time,
+            });
+        }
+        out.get_mut(index)
     }
-    out.get_mut(index)
 }
 
 fn with_channel(tags: &Tags, channel: &Arc<str>) -> Tags {

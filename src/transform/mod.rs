@@ -12,6 +12,7 @@ mod pattern;
 mod state;
 #[cfg(test)]
 mod tests;
+mod value;
 mod when;
 
 use std::collections::BTreeSet;

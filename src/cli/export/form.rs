@@ -70,7 +70,7 @@ fn write_rows(point: &Point, rows: &mut csv::Writer<Vec<u8>>) -> io::Result<()> 
     let time = time(point.time);
     for (field, value) in &point.fields {
         let (kind, value) = match value {
-            FieldValue::Float(number) => ("float", ryu::Buffer::new().format(*number).to_owned()),
+            FieldValue::Float(number) => ("float", zmij::Buffer::new().format(*number).to_owned()),
             FieldValue::Integer(number) => ("integer", number.to_string()),
             FieldValue::Boolean(truth) => ("boolean", truth.to_string()),
             FieldValue::Text(text) => ("text", text.clone()),

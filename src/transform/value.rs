@@ -1,0 +1,147 @@
+//! Value: one reading mapped to a quantity, converted and checked; or the reason why not.
+
+use std::sync::Arc;
+
+use super::explain::Trace;
+use super::name::cleaned;
+use super::{GENERIC_PROFILE, State, Transform};
+use crate::catalogue::{Mapping, Profile};
+use crate::check::cardinality::Names;
+use crate::check::rate::{self, Entries, Last};
+use crate::check::{finite, range};
+use crate::outcome::{Reason, Rejection};
+use crate::quality::Flag;
+use crate::reading::{Reading, ReadingValue};
+
+/// What a reading became.
+pub(super) struct Value<'p> {
+    pub(super) field: Arc<str>,
+    pub(super) qc: Arc<str>,
+    /// The field of a value that cannot be; nothing of an unknown name can be judged.
+    pub(super) failed: Option<&'p Arc<str>>,
+    pub(super) channel: Option<Arc<str>>,
+    /// Nothing where the device says that it has no value.
+    pub(super) number: Option<f64>,
+    pub(super) flag: Flag,
+}
+
+/// Whose readings are judged, and when they were taken.
+pub(super) struct Taken<'p> {
+    pub(super) device: &'p str,
+    pub(super) profile: &'p Profile,
+    pub(super) measurement: &'p str,
+    pub(super) time: i64,
+    /// The time is not the device's own word although it told one, so nothing in the sample is sure.
+    pub(super) time_suspect: bool,
+}
+
+/// Judges the readings of one sample.
+pub(super) struct Judge<'s, 'p> {
+    transform: &'p Transform,
+    taken: Taken<'p>,
+    names: &'s mut Names,
+    /// Looked up when the first value asks for it, and once.
+    last: Option<&'s mut Last>,
+    entries: Option<&'s mut Entries>,
+    /// A device of no known kind told text, which is not stored.
+    pub(super) unmapped_text: bool,
+}
+
+impl<'s, 'p> Judge<'s, 'p> {
+    pub(super) fn new(transform: &'p Transform, taken: Taken<'p>, state: &'s mut State) -> Self {
+        let State { names, last } = state;
+        Self { transform, taken, names, last: Some(last), entries: None, unmapped_text: false }
+    }
+
+    /// Nothing where the reading is to be passed over.
+    pub(super) fn value(
+        &mut self,
+        reading: &Reading<'_>,
+        trace: &mut Trace,
+    ) -> Result<Option<Value<'p>>, Rejection> {
+        let profile: &'p Profile = self.taken.profile;
+        match profile.names.get(&*reading.name) {
+            Some(mapping) => self.mapped(mapping, reading).map(Some),
+            None => self.unknown(reading, trace),
+        }
+    }
+
+    fn mapped(&mut self, mapping: &'p Mapping, reading: &Reading<'_>) -> Result<Value<'p>, Rejection> {
+        let quantity = &mapping.quantity;
+        let told = mapping.apply(&reading.value, reading.unit.as_deref())?;
+        let number = told.map(|number| finite::check(&reading.name, number)).transpose()?;
+        let channel = mapping.channel.clone().or_else(|| told_channel(reading));
+        let flag = match number {
+            None => Flag::Missing,
+            Some(number) => {
+                let flag = range::check(number, quantity.impossible, quantity.suspect);
+                match mapping.rate_per_minute {
+                    // What another check doubts is no measure for what comes next.
+                    Some(limit)
+                        if matches!(flag, Flag::Pass | Flag::NotEvaluated) && !self.taken.time_suspect =>
+                    {
+                        let (field, channel, time) = (&quantity.name, channel.as_ref(), self.taken.time);
+                        let new = rate::Value { field, channel, time, value: number };
+                        self.entries().map_or(flag, |entries| flag.and(entries.check(new, limit)))
+                    }
+                    _ => flag,
+                }
+            }
+        };
+        let (field, qc) = (Arc::clone(&quantity.name), Arc::clone(&quantity.qc_name));
+        Ok(Value { field, qc, failed: Some(&quantity.failed_name), channel, number, flag })
+    }
+
+    fn entries(&mut self) -> Option<&mut Entries> {
+        if let Some(last) = self.last.take() {
+            self.entries = last.of(self.taken.device);
+        }
+        self.entries.as_deref_mut()
+    }
+
+    /// A name that the profile does not know is stored under a cleaned name, as long as there is room.
+    fn unknown(&mut self, reading: &Reading<'_>, trace: &mut Trace) -> Result<Option<Value<'p>>, Rejection> {
+        let profile = self.taken.profile;
+        let number = match &reading.value {
+            ReadingValue::Number(number) => finite::check(&reading.name, *number)?,
+            ReadingValue::Boolean(truth) => f64::from(u8::from(*truth)),
+            // An unknown device may well send texts beside its numbers; one with a profile should not.
+            ReadingValue::Text(_) if &*profile.name == GENERIC_PROFILE => {
+                self.unmapped_text = true;
+                trace.skipped(reading, "text is not stored");
+                return Ok(None);
+            }
+            ReadingValue::Text(_) => {
+                let detail = format!(
+                    "\"{}\" is text, and the profile {} does not map it",
+                    reading.name.escape_debug(),
+                    profile.name
+                );
+                return Err(Rejection::new(Reason::WrongType, detail));
+            }
+            ReadingValue::Null => {
+                trace.skipped(reading, "null: nothing was measured");
+                return Ok(None);
+            }
+        };
+        let mut name = cleaned(&reading.name);
+        let taken = ["_qc", "_failed", "_raw"].iter().any(|suffix| name.ends_with(suffix));
+        // The catalogue's own fields never change their meaning, so a stranger does not get their names.
+        if taken || matches!(&*name, "delay_s" | "time") || self.transform.catalogue.get(&name).is_some() {
+            name.to_mut().push_str("_raw");
+        }
+        let admitted = self.names.admit_name(self.taken.measurement, &name)?;
+        Ok(Some(Value {
+            field: admitted.name,
+            qc: admitted.qc_name,
+            failed: None,
+            channel: told_channel(reading),
+            number: Some(number),
+            flag: Flag::NotEvaluated,
+        }))
+    }
+}
+
+fn told_channel(reading: &Reading<'_>) -> Option<Arc<str>> {
+    reading.channel.as_deref().map(Arc::from)
+}
