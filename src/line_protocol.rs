@@ -95,23 +95,11 @@ fn write_name(name: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether nothing in a name needs to be escaped or mapped.
+/// Whether nothing in a name needs to be escaped or mapped. Without an early end: names are short and nearly always
+/// plain.
 fn is_plain(name: &str) -> bool {
-    /// 1 for each byte that a plain name may not hold.
-    const OTHER: [u8; 256] = {
-        let (mut table, mut byte) = ([1; 256], 0);
-        while byte < 256 {
-            #[expect(clippy::cast_possible_truncation, reason = "below 256")]
-            let plain = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'_' | b'-' | b'.');
-            if plain {
-                table[byte] = 0;
-            }
-            byte += 1;
-        }
-        table
-    };
-    // Without an early end: names are short and nearly always plain.
-    name.bytes().fold(0, |seen, byte| seen | OTHER.get(usize::from(byte)).copied().unwrap_or(1)) == 0
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'_' | b'-' | b'.');
+    name.bytes().fold(true, |all, byte| all & plain(byte))
 }
 
 fn push_mapped(character: char, out: &mut Vec<u8>) {

@@ -46,7 +46,7 @@ pub use recovery::Recovery;
 pub use shared::Room;
 pub use writer::Writer;
 
-/// Messages that may wait for the writer; beyond it they are given back to the source.
+/// Groups of messages that may wait for the writer; beyond it they are given back to the source.
 const ARRIVALS: usize = 8192;
 
 /// 2026-11-01 in UTC, in nanoseconds. A clock that says an earlier time was never set: this program is younger.
@@ -133,11 +133,22 @@ impl Durable {
 
 /// An append under way.
 #[derive(Debug)]
-pub struct Pending(oneshot::Receiver<Result<Durable, JournalError>>);
+pub struct Pending(PendingGroup);
+
+/// Several messages on their way to the disk together.
+#[derive(Debug)]
+pub struct PendingGroup(oneshot::Receiver<Result<Vec<Durable>, JournalError>>);
 
 impl Pending {
     /// The answer, if it is there, without waiting.
     pub fn try_now(&mut self) -> Option<Result<Durable, JournalError>> {
+        self.0.try_now().map(only)
+    }
+}
+
+impl PendingGroup {
+    /// The answer, if it is there, without waiting.
+    pub fn try_now(&mut self) -> Option<Result<Vec<Durable>, JournalError>> {
         match self.0.try_recv() {
             Ok(result) => Some(result),
             Err(oneshot::error::TryRecvError::Empty) => None,
@@ -146,8 +157,20 @@ impl Pending {
     }
 }
 
+fn only(proofs: Result<Vec<Durable>, JournalError>) -> Result<Durable, JournalError> {
+    proofs?.pop().ok_or(JournalError::Closed)
+}
+
 impl Future for Pending {
     type Output = Result<Durable, JournalError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(only)
+    }
+}
+
+impl Future for PendingGroup {
+    type Output = Result<Vec<Durable>, JournalError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or(Err(JournalError::Closed)))
@@ -218,16 +241,29 @@ pub fn open(
 impl Journal {
     /// Hands a message in; gives it back where the queue to the writer is full.
     pub fn try_append(&self, message: Message) -> Result<Pending, Message> {
-        let bytes = message.payload.len();
-        if !self.shared.wait(bytes) {
-            return Err(message);
+        match self.try_append_group(vec![message]) {
+            Ok(pending) => Ok(Pending(pending)),
+            Err(mut back) => match back.pop() {
+                Some(message) => Err(message),
+                // What was handed in comes back, so this is never so; it would be told as closed.
+                None => Ok(Pending(PendingGroup(oneshot::channel().1))),
+            },
+        }
+    }
+
+    /// Hands messages in, to be numbered in this order and proven together; gives all back where the queue to the
+    /// writer is full.
+    pub fn try_append_group(&self, messages: Vec<Message>) -> Result<PendingGroup, Vec<Message>> {
+        let (count, bytes) = (messages.len(), messages.iter().map(|message| message.payload.len()).sum());
+        if !self.shared.wait(count, bytes) {
+            return Err(messages);
         }
         let (waiter, pending) = oneshot::channel();
-        match self.arrivals.try_send(Arrival { message, waiter }) {
-            Ok(()) => Ok(Pending(pending)),
+        match self.arrivals.try_send(Arrival { messages, waiter }) {
+            Ok(()) => Ok(PendingGroup(pending)),
             Err(TrySendError::Full(arrival) | TrySendError::Disconnected(arrival)) => {
-                self.shared.wait_no_more(bytes);
-                Err(arrival.message)
+                self.shared.wait_no_more(count, bytes);
+                Err(arrival.messages)
             }
         }
     }

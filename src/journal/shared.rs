@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use crate::message::Record;
 const TAIL_BYTES: usize = 8 * 1024 * 1024;
 /// Payload bytes that may wait for the writer.
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
+/// Messages that may wait for the writer.
+const WAITING_MESSAGES: usize = 8192;
 /// What a record costs beside its bytes.
 const RECORD_COST: usize = 128;
 
@@ -37,8 +39,8 @@ pub(super) struct Shared {
     pub(super) room: watch::Sender<Room>,
     /// The pipeline ends: what the disk does not take now stays with the broker.
     pub(super) closing: AtomicBool,
-    /// Bytes of payload handed in and not on disk yet.
-    waiting: AtomicUsize,
+    /// Messages handed in and not on disk yet, and bytes of their payloads.
+    waiting: Mutex<(usize, usize)>,
     /// Everything below is settled at every destination.
     pub(super) released: AtomicU64,
     /// Bytes written since the start, whatever was removed.
@@ -86,7 +88,7 @@ impl Shared {
             end: watch::Sender::new(end),
             room: watch::Sender::new(Room::Free),
             closing: AtomicBool::new(false),
-            waiting: AtomicUsize::new(0),
+            waiting: Mutex::default(),
             released: AtomicU64::new(1),
             written: AtomicU64::new(0),
             syncs: Histogram::new(DISK_SECONDS),
@@ -131,23 +133,25 @@ impl Shared {
         self.closing.load(Ordering::SeqCst)
     }
 
-    /// Takes a place for a message of so many bytes; one always may wait, however large.
-    pub(super) fn wait(&self, bytes: usize) -> bool {
-        let before = self.waiting.fetch_add(bytes, Ordering::SeqCst);
-        let fits = before == 0 || before.saturating_add(bytes) <= WAITING_BYTES;
-        if !fits {
-            self.waiting.fetch_sub(bytes, Ordering::SeqCst);
+    /// Takes a place for messages of so many bytes; if none wait they always may, however large.
+    pub(super) fn wait(&self, count: usize, bytes: usize) -> bool {
+        let mut waiting = lock(&self.waiting);
+        let now = (waiting.0.saturating_add(count), waiting.1.saturating_add(bytes));
+        let fits = waiting.0 == 0 || (now.0 <= WAITING_MESSAGES && now.1 <= WAITING_BYTES);
+        if fits {
+            *waiting = now;
         }
         fits
     }
 
     /// These no longer wait.
     pub(super) fn taken(&self, records: &[Record]) {
-        self.wait_no_more(records.iter().map(|record| record.message.payload.len()).sum());
+        self.wait_no_more(records.len(), records.iter().map(|record| record.message.payload.len()).sum());
     }
 
-    pub(super) fn wait_no_more(&self, bytes: usize) {
-        self.waiting.fetch_sub(bytes, Ordering::SeqCst);
+    pub(super) fn wait_no_more(&self, count: usize, bytes: usize) {
+        let mut waiting = lock(&self.waiting);
+        *waiting = (waiting.0.saturating_sub(count), waiting.1.saturating_sub(bytes));
     }
 
     pub(super) fn began(&self, key: (u64, u32), path: PathBuf) {

@@ -29,11 +29,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The longest wait between tries on a failing disk.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// A message on its way into the journal, and who waits for it.
+/// Messages on their way into the journal, and who waits for them.
 #[derive(Debug)]
 pub(super) struct Arrival {
-    pub(super) message: Message,
-    pub(super) waiter: oneshot::Sender<Result<Durable, JournalError>>,
+    pub(super) messages: Vec<Message>,
+    pub(super) waiter: oneshot::Sender<Result<Vec<Durable>, JournalError>>,
+}
+
+impl Arrival {
+    fn bytes(&self) -> usize {
+        self.messages.iter().map(|message| message.payload.len()).sum()
+    }
 }
 
 /// Owns the open segment. Run it on a thread of its own.
@@ -85,12 +91,12 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
         };
-        let mut bytes = first.message.payload.len();
+        let (mut count, mut bytes) = (first.messages.len(), first.bytes());
         group.push(first);
         let until = Instant::now() + self.shared.config.max_delay.max(self.last_sync / 10);
         // A pause in the stream ends the gathering: who sent all that its window allows waits for us.
         let pause = self.shared.config.max_delay.max(self.last_sync / 25);
-        while group.len() < GROUP_MESSAGES && bytes < GROUP_BYTES {
+        while count < GROUP_MESSAGES && bytes < GROUP_BYTES {
             let next = match self.arrivals.try_recv() {
                 Ok(next) => next,
                 Err(TryRecvError::Disconnected) => break,
@@ -102,7 +108,8 @@ impl Writer {
                     }
                 }
             };
-            bytes = bytes.saturating_add(next.message.payload.len());
+            count = count.saturating_add(next.messages.len());
+            bytes = bytes.saturating_add(next.bytes());
             group.push(next);
         }
         true
@@ -145,13 +152,16 @@ impl Writer {
     /// Writes and syncs the group, trying on new segments until one takes it, then answers everybody. False when
     /// the journal was closed before the disk took it: nobody is answered then.
     fn commit(&mut self, group: Vec<Arrival>) -> bool {
-        let mut records = Vec::with_capacity(group.len());
+        let mut records = Vec::with_capacity(group.iter().map(|arrival| arrival.messages.len()).sum());
         let mut waiters = Vec::with_capacity(group.len());
         let first = self.shared.end();
-        for (seq, arrival) in (first..).zip(group) {
-            let (received, clock_suspect) = self.times.next();
-            records.push(Record { seq, received, clock_suspect, message: arrival.message });
-            waiters.push(arrival.waiter);
+        let mut seqs = first..;
+        for Arrival { messages, waiter } in group {
+            waiters.push((waiter, messages.len()));
+            for (message, seq) in messages.into_iter().zip(&mut seqs) {
+                let (received, clock_suspect) = self.times.next();
+                records.push(Record { seq, received, clock_suspect, message });
+            }
         }
         let mut backoff = Backoff::new(LOOK_AGAIN, LONGEST_WAIT);
         while let Err(error) = self.write(first, &records) {
@@ -173,11 +183,15 @@ impl Writer {
             self.part.ok();
         }
         self.shared.taken(&records);
-        let proofs: Vec<_> = records.iter().map(|record| Durable::new(record.seq, record.received)).collect();
+        let mut proofs = records.iter().map(|record| Durable::new(record.seq, record.received));
+        let answers: Vec<_> = waiters
+            .into_iter()
+            .map(|(waiter, count)| (waiter, proofs.by_ref().take(count).collect()))
+            .collect();
         self.shared.publish(records);
-        for (waiter, durable) in waiters.into_iter().zip(proofs) {
+        for (waiter, proofs) in answers {
             // Somebody who stopped waiting has lost the connection he would have answered on.
-            let _ = waiter.send(Ok(durable));
+            let _ = waiter.send(Ok(proofs));
         }
         true
     }

@@ -13,6 +13,7 @@ mod transport;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use rumqttc::v5::mqttbytes::v5 as five;
 use rumqttc::{self as three, v5};
 
@@ -185,15 +186,16 @@ impl Acknowledger {
         if receipt.epoch != *epoch || receipt.packet_id == 0 {
             return false;
         }
+        // The client takes identifier and QoS from a publish, and nothing else.
         match &self.client {
             Handle::V5(client) => {
-                let mut publish = five::Publish::new("", v5::mqttbytes::QoS::AtLeastOnce, "", None);
-                publish.pkid = receipt.packet_id;
-                client.try_ack(&publish).is_ok()
+                let (pkid, qos) = (receipt.packet_id, v5::mqttbytes::QoS::AtLeastOnce);
+                client.try_ack(&five::Publish { pkid, qos, ..five::Publish::default() }).is_ok()
             }
             Handle::V3(client) => {
-                let mut publish = three::Publish::new("", three::QoS::AtLeastOnce, "");
-                publish.pkid = receipt.packet_id;
+                let (pkid, qos, topic) = (receipt.packet_id, three::QoS::AtLeastOnce, String::new());
+                let publish =
+                    three::Publish { dup: false, qos, retain: false, topic, pkid, payload: Bytes::new() };
                 client.try_ack(&publish).is_ok()
             }
         }
@@ -257,6 +259,37 @@ impl Connection {
             Err(error) => {
                 let error = transport::explain(&error, &self.host, &self.client_id);
                 self.lost(error)
+            }
+        }
+    }
+
+    /// What the last poll brought beside its event, as far as it is publishes and PUBACKs: it costs no wait.
+    pub fn more(&mut self, events: &mut Vec<Event>) {
+        let epoch = *self.epoch.lock();
+        loop {
+            let event = match &mut self.client {
+                Client::V5(_, client) => match client.state.events.front() {
+                    Some(
+                        v5::Event::Incoming(five::Packet::Publish(_))
+                        | v5::Event::Outgoing(three::Outgoing::PubAck(_)),
+                    ) => client.state.events.pop_front().map(event::from_v5),
+                    _ => None,
+                },
+                Client::V3(_, client) => match client.state.events.front() {
+                    Some(
+                        three::Event::Incoming(three::Packet::Publish(_))
+                        | three::Event::Outgoing(three::Outgoing::PubAck(_)),
+                    ) => client.state.events.pop_front().map(event::from_v3),
+                    _ => None,
+                },
+            };
+            match event {
+                Some(Event::Publish(mut publish)) => {
+                    publish.receipt.epoch = epoch;
+                    events.push(Event::Publish(publish));
+                }
+                Some(event) => events.push(event),
+                None => return,
             }
         }
     }

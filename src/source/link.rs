@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::{SendError, TrySendError};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,10 +20,20 @@ const SHORT: Duration = Duration::from_secs(2);
 /// So many short connections in a row are no accident.
 const SUSPICIOUS: u32 = 5;
 
+/// So many events are taken over at once at most.
+const AT_ONCE: usize = 512;
+
+/// An event, and how many PUBACKs were written on the connection since the one before.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) acks: u64,
+    pub(super) event: Event,
+}
+
 /// The receiving end of the polling task.
 #[derive(Debug)]
 pub(super) struct Link {
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<Told>,
     task: JoinHandle<()>,
 }
 
@@ -33,7 +44,8 @@ impl Link {
         let (sender, events) = mpsc::channel(config.park.saturating_add(OTHER_EVENTS));
         // An MQTT 5 broker stops at the receive maximum, so the channel cannot fill and polling goes on; a 3.1.1
         // broker knows no such bound.
-        let poller = Poller { connection, events: sender, patience: config.options.keep_alive / 2 };
+        let patience = config.options.keep_alive / 2;
+        let poller = Poller { connection, events: sender, patience, acks: 0 };
         let task = tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -43,8 +55,9 @@ impl Link {
         (Self { events, task }, acknowledger)
     }
 
-    pub(super) async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
+    /// Waits for events and appends all there are; none means that polling has ended.
+    pub(super) async fn next(&mut self, events: &mut Vec<Told>) -> usize {
+        self.events.recv_many(events, AT_ONCE).await
     }
 
     pub(super) async fn join(self) {
@@ -85,14 +98,17 @@ impl Steadiness {
 
 struct Poller {
     connection: Connection,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<Told>,
     patience: Duration,
+    /// PUBACKs written and not told yet.
+    acks: u64,
 }
 
 impl Poller {
     async fn run(mut self) {
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
         let mut steadiness = Steadiness::default();
+        let mut events = Vec::new();
         loop {
             let mut event = self.connection.poll().await;
             let wait = match &mut event {
@@ -108,23 +124,68 @@ impl Poller {
                 }
                 _ => None,
             };
-            let Ok(place) = tokio::time::timeout(self.patience, self.events.reserve()).await else {
-                self.wait_for_room().await;
-                continue;
-            };
-            let Ok(place) = place else { return };
-            place.send(event);
+            events.push(event);
+            self.connection.more(&mut events);
+            if !self.tell(&mut events).await {
+                return;
+            }
             if let Some(wait) = wait {
                 tokio::time::sleep(wait).await;
             }
         }
     }
 
+    /// Hands the events over in one go; false when nobody wants them any more.
+    async fn tell(&mut self, events: &mut Vec<Event>) -> bool {
+        let acks = &mut self.acks;
+        let told: Vec<_> = events
+            .drain(..)
+            .filter_map(|event| match event {
+                // How many they are is all that anybody asks.
+                Event::AckSent(_) => {
+                    *acks = acks.saturating_add(1);
+                    None
+                }
+                Event::Other => None,
+                event => Some(Told { acks: std::mem::take(acks), event }),
+            })
+            .collect();
+        let patience = self.patience;
+        match reserve(&self.events, told.len(), patience).await {
+            Ok(Some(places)) => {
+                places.zip(told).for_each(|(place, told)| place.send(told));
+                return true;
+            }
+            Ok(None) => {}
+            Err(_) => return false,
+        }
+        self.wait_for_room().await;
+        true
+    }
+
     /// The channel has been full for half a keep-alive: leave the broker on purpose, it keeps our session.
     async fn wait_for_room(&mut self) {
         tracing::warn!("the journal has no room: disconnecting from the broker until it has");
         self.connection.disconnect();
-        let _ = self.events.send(Event::Disconnected("the journal has no room".to_owned())).await;
+        let event = Event::Disconnected("the journal has no room".to_owned());
+        let _ = self.events.send(Told { acks: std::mem::take(&mut self.acks), event }).await;
+    }
+}
+
+type Places<'s> = mpsc::PermitIterator<'s, Told>;
+
+/// Room for so many events; nothing where there is none in time.
+async fn reserve(
+    events: &mpsc::Sender<Told>,
+    count: usize,
+    patience: Duration,
+) -> Result<Option<Places<'_>>, SendError<()>> {
+    match events.try_reserve_many(count) {
+        Ok(places) => Ok(Some(places)),
+        Err(TrySendError::Closed(())) => Err(SendError(())),
+        Err(TrySendError::Full(())) => {
+            tokio::time::timeout(patience, events.reserve_many(count)).await.ok().transpose()
+        }
     }
 }
 

@@ -6,22 +6,26 @@
 
 mod config;
 mod inspect;
+mod intake;
 mod link;
+mod recall;
 pub mod redelivery;
 mod roster;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::journal::{Durable, Entry, Journal, JournalError, Pending};
+use crate::journal::{Durable, Journal, JournalError};
 use crate::message::Message;
-use crate::mqtt::{Acknowledger, Event, Publish, Receipt};
+use crate::mqtt::{Acknowledger, Event, Publish};
 use crate::status::Part;
-use redelivery::{Content, InDoubt, Redelivery};
+use intake::{Each, GROUP, Group, Handed};
+use link::Told;
+use redelivery::{Acknowledged, Content, InDoubt, Redelivery};
 
 pub use config::Config;
 pub use inspect::inspect;
@@ -54,23 +58,15 @@ pub struct Source {
     known_floor: Arc<AtomicU64>,
     counts: Arc<Counts>,
     part: Part,
-    waiting: VecDeque<Waiting>,
-    /// Sequence numbers of PUBACKs queued and not yet written.
-    queued: VecDeque<u64>,
+    /// Gathered for the journal, or parked while it has no room.
+    group: Group,
+    waiting: VecDeque<Handed>,
+    /// PUBACKs queued and not known to be written.
+    queued: VecDeque<Acknowledged>,
     /// Stale filters whose end the broker has not confirmed on this connection.
     to_unsubscribe: usize,
     /// Why there is no connection, as last told.
     trouble: Option<String>,
-}
-
-/// A message handed to the journal.
-#[derive(Debug)]
-struct Waiting {
-    pending: Pending,
-    receipt: Receipt,
-    /// What to enter as in doubt when it is on disk; nothing at QoS 0.
-    doubt: Option<InDoubt>,
-    repeats: Option<u64>,
 }
 
 impl Source {
@@ -87,7 +83,7 @@ impl Source {
         let wanted = config.filters(&filters.borrow_and_update());
         config.options.stale = note(&line, &wanted).await;
         config.options.filters = wanted;
-        let (session, doubts) = in_doubt(&journal, number, floor).await?;
+        let (session, doubts) = recall::in_doubt(&journal, number, floor).await?;
         let known_floor = Arc::new(AtomicU64::new(floor));
         let entered = journal.end();
         Ok(Self {
@@ -103,6 +99,7 @@ impl Source {
             known_floor,
             counts: Arc::default(),
             part,
+            group: Group::default(),
             waiting: VecDeque::new(),
             queued: VecDeque::new(),
             trouble: None,
@@ -121,7 +118,7 @@ impl Source {
     /// Works until `stop`; what is unacknowledged then is sent again by the broker.
     pub async fn run(mut self, stop: CancellationToken) {
         let (mut link, acknowledger) = link::Link::start(&self.config, stop.clone());
-        let mut parked: Option<Publish> = None;
+        let (mut events, mut inbox) = (Vec::new(), VecDeque::new());
         loop {
             tokio::select! {
                 biased;
@@ -133,16 +130,28 @@ impl Source {
                     }
                 }
                 Ok(()) = self.filters.changed() => self.resubscribe(&acknowledger).await,
-                () = self.journal.has_place(), if parked.is_some() => {
-                    if let Some(publish) = parked.take() {
-                        parked = self.take(publish, &acknowledger);
-                    }
+                () = self.journal.has_place(), if !self.group.is_empty() => {
+                    // Of a connection that is gone the broker sends it again.
+                    self.group.retain(|message, receipt| message.qos == 0 || acknowledger.is_current(receipt));
                 }
-                event = link.next(), if parked.is_none() => match event {
-                    Some(Event::Publish(publish)) => parked = self.take(publish, &acknowledger),
-                    Some(event) => self.notice(event, &acknowledger).await,
-                    None => break,
-                },
+                told = link.next(&mut events), if self.group.is_empty() && inbox.is_empty() => {
+                    if told == 0 {
+                        break;
+                    }
+                    inbox.extend(events.drain(..));
+                }
+            }
+            while self.hand_in()
+                && let Some(told) = inbox.pop_front()
+            {
+                self.written(told.acks);
+                match told.event {
+                    Event::Publish(publish) => {
+                        self.gather(publish, &acknowledger);
+                        self.gather_more(&mut inbox, &acknowledger);
+                    }
+                    event => self.notice(event, &acknowledger).await,
+                }
             }
             // With nothing on the way all of ours is in the table, whatever else the journal took.
             let end = if self.waiting.is_empty() { self.journal.end() } else { self.entered };
@@ -152,16 +161,32 @@ impl Source {
         link.join().await;
     }
 
-    /// Hands a publish to the journal; gives it back where there is no room.
-    fn take(&mut self, publish: Publish, acknowledger: &Acknowledger) -> Option<Publish> {
+    /// Takes the publishes at the front, as many as go to the journal together.
+    fn gather_more(&mut self, inbox: &mut VecDeque<Told>, acknowledger: &Acknowledger) {
+        while self.group.len() < GROUP
+            && let Some(Told { acks, event: Event::Publish(publish) }) =
+                inbox.pop_front_if(|told| matches!(told.event, Event::Publish(_)))
+        {
+            self.written(acks);
+            self.gather(publish, acknowledger);
+        }
+    }
+
+    fn gather(&mut self, publish: Publish, acknowledger: &Acknowledger) {
         if publish.qos > 0 && !acknowledger.is_current(&publish.receipt) {
             // Its connection is gone: the broker sends it again.
-            return None;
+            return;
         }
         let Publish { topic, payload, qos, retain, dup, packet_id, receipt } = publish;
         let repeats = (qos > 0)
             .then(|| self.redelivery.arrived(self.session, packet_id, dup, &topic, &payload))
             .flatten();
+        let doubt = (qos > 0 && repeats.is_none()).then(|| InDoubt {
+            seq: 0,
+            session: self.session,
+            packet_id,
+            content: Content::of(&topic, &payload),
+        });
         let message = Message {
             topic,
             payload,
@@ -173,43 +198,52 @@ impl Source {
             packet_id,
             redelivery_of: repeats,
         };
-        let doubt = (qos > 0 && repeats.is_none()).then(|| InDoubt {
-            seq: 0,
-            session: self.session,
-            packet_id,
-            content: Content::of(&message.topic, &message.payload),
+        self.group.push(message, Each { receipt, doubt, repeats, packet_id });
+    }
+
+    /// Hands what was gathered to the journal; false where that has no room and it stays.
+    fn hand_in(&mut self) -> bool {
+        if self.group.is_empty() {
+            return true;
+        }
+        let handed = self.group.hand_to(&self.journal).or_else(|| {
+            // At QoS 0 nobody waits.
+            let gone = self.group.retain(|message, _| message.qos > 0);
+            self.counts.no_room.fetch_add(gone, Ordering::Relaxed);
+            None
         });
-        match self.journal.try_append(message) {
-            Ok(pending) => {
-                if repeats.is_some() {
-                    self.counts.redelivered.fetch_add(1, Ordering::Relaxed);
-                }
-                self.waiting.push_back(Waiting { pending, receipt, doubt, repeats });
-                None
-            }
-            Err(_) if qos == 0 => {
-                self.counts.no_room.fetch_add(1, Ordering::Relaxed);
-                None
-            }
-            Err(message) => {
-                let Message { topic, payload, .. } = message;
-                Some(Publish { topic, payload, qos, retain, dup, packet_id, receipt })
+        if let Some(handed) = handed {
+            let repeated = handed.each.iter().filter(|each| each.repeats.is_some()).count();
+            let repeated = u64::try_from(repeated).unwrap_or(u64::MAX);
+            self.counts.redelivered.fetch_add(repeated, Ordering::Relaxed);
+            self.waiting.push_back(handed);
+        }
+        self.group.is_empty()
+    }
+
+    /// So many more PUBACKs were written to the connection.
+    fn written(&mut self, acks: u64) {
+        for _ in 0..acks {
+            if let Some(acknowledged) = self.queued.pop_front() {
+                self.redelivery.acknowledged(acknowledged);
             }
         }
     }
 
-    /// The oldest message handed in is on disk: its receipt is spent.
-    fn durable(&mut self, done: Result<Durable, JournalError>, acknowledger: &Acknowledger) {
-        let Some(waiting) = self.waiting.pop_front() else { return };
+    /// The oldest group handed in is on disk: its receipts are spent.
+    fn durable(&mut self, done: Result<Vec<Durable>, JournalError>, acknowledger: &Acknowledger) {
+        let Some(handed) = self.waiting.pop_front() else { return };
         // A closed journal answers nobody; the broker keeps what has no PUBACK.
-        let Ok(proof) = done else { return };
-        self.entered = proof.seq().saturating_add(1);
-        let seq = waiting.repeats.unwrap_or_else(|| proof.seq());
-        if let Some(doubt) = waiting.doubt {
-            self.redelivery.journaled(InDoubt { seq, ..doubt });
-        }
-        if acknowledger.acknowledge(waiting.receipt, proof) {
-            self.queued.push_back(seq);
+        let Ok(proofs) = done else { return };
+        for (proof, Each { receipt, doubt, repeats, packet_id }) in proofs.into_iter().zip(handed.each) {
+            self.entered = proof.seq().saturating_add(1);
+            let seq = repeats.unwrap_or_else(|| proof.seq());
+            if let Some(doubt) = doubt {
+                self.redelivery.journaled(InDoubt { seq, ..doubt });
+            }
+            if acknowledger.acknowledge(receipt, proof) {
+                self.queued.push_back(Acknowledged { seq, packet_id });
+            }
         }
     }
 
@@ -255,11 +289,6 @@ impl Source {
                     "allow this user to read them in the broker's access list",
                 );
             }
-            Event::AckSent(_) => {
-                if let Some(seq) = self.queued.pop_front() {
-                    self.redelivery.acknowledged(seq);
-                }
-            }
             Event::PingSent => self.redelivery.ping_sent(),
             Event::PingAnswered => self.redelivery.ping_answered(),
             Event::Disconnected(error) => {
@@ -282,7 +311,7 @@ impl Source {
                     "check that the broker runs and that address, user and password are right; it tries again by itself",
                 );
             }
-            Event::Publish(_) | Event::Other => {}
+            Event::Publish(_) | Event::AckSent(_) | Event::Other => {}
         }
     }
 }
@@ -332,43 +361,9 @@ async fn note(line: &Line, wanted: &[String]) -> Vec<String> {
     })
 }
 
-async fn next_durable(waiting: &mut VecDeque<Waiting>) -> Result<Durable, JournalError> {
+async fn next_durable(waiting: &mut VecDeque<Handed>) -> Result<Vec<Durable>, JournalError> {
     match waiting.front_mut() {
         Some(front) => (&mut front.pending).await,
         None => std::future::pending().await,
     }
-}
-
-/// The last session's serial, and its records whose PUBACK may not have arrived.
-async fn in_doubt(journal: &Journal, number: u16, floor: u64) -> Result<(u32, Vec<InDoubt>), JournalError> {
-    let end = journal.end();
-    // A data directory can be older than what its journal still holds.
-    let mut next = floor.max(journal.stats().oldest).max(1);
-    let mut reader = journal.reader(next);
-    // The latest of each packet identifier: there cannot be more, however far the floor lies back.
-    let (mut session, mut doubts) = (0, BTreeMap::new());
-    while next < end {
-        for entry in reader.next(1024).await? {
-            match entry {
-                Entry::Damage { last, .. } => next = last.saturating_add(1),
-                Entry::Record(record) => {
-                    next = record.seq.saturating_add(1);
-                    let message = record.message;
-                    if message.source != number {
-                        continue;
-                    }
-                    if message.session != session {
-                        doubts.clear();
-                        session = message.session;
-                    }
-                    if message.qos > 0 && message.redelivery_of.is_none() {
-                        let content = Content::of(&message.topic, &message.payload);
-                        let packet_id = message.packet_id;
-                        doubts.insert(packet_id, InDoubt { seq: record.seq, session, packet_id, content });
-                    }
-                }
-            }
-        }
-    }
-    Ok((session, doubts.into_values().collect()))
 }

@@ -1,7 +1,10 @@
 //! Tells a broker's redelivery from an honest repeat: the records whose PUBACK is not known to have arrived.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+/// So many places of known records are kept before they are cleared away.
+const SLACK: usize = 1024;
 
 /// A journaled QoS 1 message that the broker may send again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,26 +35,38 @@ impl Content {
 /// Records in doubt, by packet identifier, and the position below which all are known.
 #[derive(Debug)]
 pub struct Redelivery {
-    by_id: HashMap<u16, InDoubt>,
-    /// Sequence number to packet identifier: its first key is the oldest record in doubt.
-    by_seq: BTreeMap<u64, u16>,
+    /// In the place of each packet identifier, as far as they were seen.
+    by_id: Vec<Option<InDoubt>>,
+    in_doubt: usize,
+    /// Sequence numbers with their packet identifiers, rising; some are no longer in doubt.
+    order: VecDeque<(u64, u16)>,
     /// Records whose PUBACK was written since the last PINGREQ.
-    written: Vec<u64>,
+    written: Vec<Acknowledged>,
     /// One list per PINGREQ that waits for its PINGRESP, in order.
-    pinged: VecDeque<Vec<u64>>,
+    pinged: VecDeque<Vec<Acknowledged>>,
     floor: u64,
 }
 
+/// A record whose PUBACK was queued or written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledged {
+    pub seq: u64,
+    pub packet_id: u16,
+}
+
 impl Redelivery {
-    /// Starts from the saved floor with the journal's records at or above it, oldest first.
+    /// Starts from the saved floor with the journal's records at or above it.
     pub fn new(floor: u64, in_doubt: impl IntoIterator<Item = InDoubt>) -> Self {
         let mut table = Self {
-            by_id: HashMap::new(),
-            by_seq: BTreeMap::new(),
+            by_id: Vec::new(),
+            in_doubt: 0,
+            order: VecDeque::new(),
             written: Vec::new(),
             pinged: VecDeque::new(),
             floor,
         };
+        let mut in_doubt: Vec<_> = in_doubt.into_iter().collect();
+        in_doubt.sort_by_key(|record| record.seq);
         for record in in_doubt {
             table.journaled(record);
         }
@@ -61,12 +76,12 @@ impl Redelivery {
     /// The record that an arriving QoS 1 publish repeats, if it is one. An identifier that comes back
     /// without DUP means the broker has our PUBACK for its former use.
     pub fn arrived(&mut self, session: u32, id: u16, dup: bool, topic: &[u8], payload: &[u8]) -> Option<u64> {
-        let held = self.by_id.get(&id)?;
+        let place = self.by_id.get_mut(usize::from(id))?;
         if !dup {
-            let seq = held.seq;
-            self.settle(seq);
+            self.in_doubt -= usize::from(place.take().is_some());
             return None;
         }
+        let held = place.as_ref()?;
         let same = held.session == session && held.content == Content::of(topic, payload);
         same.then_some(held.seq)
     }
@@ -74,17 +89,25 @@ impl Redelivery {
     /// A message is on disk and its PUBACK may now be sent. A redelivery is not entered again: the record
     /// it repeats stays in doubt under its own number.
     pub fn journaled(&mut self, record: InDoubt) {
-        if let Some(former) = self.by_id.get(&record.packet_id) {
-            let former = former.seq;
-            self.settle(former);
+        let place = usize::from(record.packet_id);
+        if place >= self.by_id.len() {
+            self.by_id.resize(place.saturating_add(1), None);
         }
-        self.by_seq.insert(record.seq, record.packet_id);
-        self.by_id.insert(record.packet_id, record);
+        self.order.push_back((record.seq, record.packet_id));
+        if let Some(held) = self.by_id.get_mut(place) {
+            self.in_doubt += usize::from(held.is_none());
+            *held = Some(record);
+        }
+        // One that stays in doubt at the front must not let the known ones behind it pile up.
+        if self.order.len() > self.in_doubt.saturating_mul(2).saturating_add(SLACK) {
+            let by_id = &self.by_id;
+            self.order.retain(|place| is_held(by_id, *place));
+        }
     }
 
     /// The PUBACK for this record was written to the connection.
-    pub fn acknowledged(&mut self, seq: u64) {
-        self.written.push(seq);
+    pub fn acknowledged(&mut self, record: Acknowledged) {
+        self.written.push(record);
     }
 
     /// A PINGREQ was written: its answer proves that every PUBACK before it arrived.
@@ -94,8 +117,12 @@ impl Redelivery {
 
     /// The oldest PINGREQ was answered.
     pub fn ping_answered(&mut self) {
-        for seq in self.pinged.pop_front().unwrap_or_default() {
-            self.settle(seq);
+        for Acknowledged { seq, packet_id } in self.pinged.pop_front().unwrap_or_default() {
+            let place = self.by_id.get_mut(usize::from(packet_id));
+            if let Some(place) = place.filter(|held| held.as_ref().is_some_and(|held| held.seq == seq)) {
+                *place = None;
+                self.in_doubt -= 1;
+            }
         }
     }
 
@@ -109,21 +136,23 @@ impl Redelivery {
     pub fn new_session(&mut self) {
         self.disconnected();
         self.by_id.clear();
-        self.by_seq.clear();
+        self.order.clear();
+        self.in_doubt = 0;
     }
 
     /// All records below this sequence number are known; `end` is the next number the journal will give.
     pub fn known_floor(&mut self, end: u64) -> u64 {
-        let lowest = self.by_seq.first_key_value().map_or(end, |(seq, _)| *seq);
+        while self.order.front().is_some_and(|place| !is_held(&self.by_id, *place)) {
+            self.order.pop_front();
+        }
+        let lowest = self.order.front().map_or(end, |(seq, _)| *seq);
         self.floor = self.floor.max(lowest);
         self.floor
     }
+}
 
-    fn settle(&mut self, seq: u64) {
-        if let Some(id) = self.by_seq.remove(&seq) {
-            self.by_id.remove(&id);
-        }
-    }
+fn is_held(by_id: &[Option<InDoubt>], (seq, id): (u64, u16)) -> bool {
+    by_id.get(usize::from(id)).and_then(Option::as_ref).is_some_and(|held| held.seq == seq)
 }
 
 #[cfg(test)]
@@ -159,11 +188,11 @@ mod tests {
     fn only_a_ping_sent_after_the_puback_and_answered_proves_it() {
         let mut table = Redelivery::new(1, [record(1, 1), record(2, 2)]);
         table.ping_sent();
-        table.acknowledged(1);
+        table.acknowledged(Acknowledged { seq: 1, packet_id: 1 });
         table.ping_answered();
         assert_eq!(table.known_floor(3), 1);
         table.ping_sent();
-        table.acknowledged(2);
+        table.acknowledged(Acknowledged { seq: 2, packet_id: 2 });
         table.ping_answered();
         assert_eq!(table.known_floor(3), 2);
         table.ping_sent();
@@ -179,6 +208,22 @@ mod tests {
         table.new_session();
         assert_eq!(table.arrived(2, 1, true, b"t", b"0"), None);
         assert_eq!(table.known_floor(2), 2);
+    }
+
+    #[test]
+    fn one_that_stays_in_doubt_holds_the_floor_and_no_memory() {
+        let mut table = Redelivery::new(1, [record(1, 9)]);
+        for seq in 2..100_000 {
+            let id = u16::try_from(seq % 8).unwrap();
+            assert_eq!(table.arrived(1, id, false, b"t", b"0"), None);
+            table.journaled(record(seq, id));
+        }
+        assert_eq!(table.known_floor(100_000), 1);
+        assert!(table.order.len() <= 2 * 9 + SLACK + 1, "{}", table.order.len());
+        table.acknowledged(Acknowledged { seq: 1, packet_id: 9 });
+        table.ping_sent();
+        table.ping_answered();
+        assert_eq!(table.known_floor(100_000), 99_992);
     }
 
     #[test]

@@ -137,17 +137,20 @@ fn journal_rates(records: &[Record], rounds: usize) -> (Median, Median) {
         let begin = Instant::now();
         runtime.block_on(async {
             let mut pending = std::collections::VecDeque::new();
-            for record in records {
-                let mut message = record.message.clone();
-                // Its own bytes, as from a network.
-                message.payload = Bytes::copy_from_slice(&message.payload);
+            for records in records.chunks(256) {
+                let messages = records.iter().map(|record| {
+                    // Its own bytes, as from a network.
+                    let payload = Bytes::copy_from_slice(&record.message.payload);
+                    Message { payload, ..record.message.clone() }
+                });
+                let mut messages: Vec<_> = messages.collect();
                 loop {
-                    match journal.try_append(message) {
-                        Ok(one) => break pending.push_back(one),
+                    match journal.try_append_group(messages) {
+                        Ok(group) => break pending.push_back(group),
                         Err(back) => {
-                            message = back;
-                            if let Some(one) = pending.pop_front() {
-                                let _ = one.await.expect("durable");
+                            messages = back;
+                            if let Some(group) = pending.pop_front() {
+                                let _ = group.await.expect("durable");
                             }
                         }
                     }
