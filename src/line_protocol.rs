@@ -138,6 +138,9 @@ fn write_value(value: &FieldValue, out: &mut Vec<u8>) {
 }
 
 fn cut(text: &str, limit: usize) -> &str {
+    if text.len() <= limit {
+        return text;
+    }
     text.get(..text.floor_char_boundary(limit)).unwrap_or_default()
 }
 

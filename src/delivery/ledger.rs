@@ -142,7 +142,13 @@ impl Ledger {
     /// One line of message `seq` has its verdict. Where it was the last one and something of the message is stored,
     /// the answer is when the message was received.
     pub(super) fn line_settled(&mut self, seq: u64, refused: Option<Rejection>) -> Option<i64> {
-        let index = self.entries.partition_point(|entry| entry.last < seq);
+        // Without damage in between each entry is one message, and its place follows from its number.
+        let first = self.entries.front().map_or(seq, |front| front.first);
+        let guess = usize::try_from(seq.saturating_sub(first)).unwrap_or(usize::MAX);
+        let index = match self.entries.get(guess) {
+            Some(entry) if entry.first == seq => guess,
+            _ => self.entries.partition_point(|entry| entry.last < seq),
+        };
         let Some(entry) = self.entries.get_mut(index).filter(|entry| entry.first <= seq) else {
             tracing::error!(
                 destination = self.destination,

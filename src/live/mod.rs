@@ -125,13 +125,15 @@ fn newest<'b>(batch: &'b Batch, verdicts: &[LineVerdict]) -> Vec<&'b str> {
 
 /// Measurement and tags of a line: what stands before the first space that is not escaped.
 fn series(line: &[u8]) -> &[u8] {
-    let mut escaped = false;
-    let end = line.iter().position(|byte| {
-        let ends = *byte == b' ' && !escaped;
-        escaped = *byte == b'\\';
-        ends
-    });
-    line.get(..end.unwrap_or(line.len())).unwrap_or_default()
+    let mut end = 0;
+    while let Some(at) = line.iter().skip(end).position(|byte| *byte == b' ') {
+        end = end.saturating_add(at);
+        if end.checked_sub(1).and_then(|before| line.get(before)) != Some(&b'\\') {
+            return line.get(..end).unwrap_or_default();
+        }
+        end = end.saturating_add(1);
+    }
+    line
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

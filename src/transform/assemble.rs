@@ -163,8 +163,10 @@ impl<'w> Work<'w> {
         });
         // A delay against a clock that is known to be wrong says nothing.
         let delay = (matches!(verdict, Verdict::Told(_)) && !record.clock_suspect).then(|| {
-            let nanoseconds = i128::from(record.received) - i128::from(time);
-            nanoseconds as f64 / 1e9
+            // To the millisecond: more digits say nothing of a device, and every one is stored.
+            let milliseconds =
+                (i128::from(record.received) - i128::from(time) + 500_000).div_euclid(1_000_000);
+            milliseconds as f64 / 1e3
         });
         let time_suspect = match verdict {
             Verdict::Told(_) => false,

@@ -14,11 +14,22 @@ pub struct Cost {
     pub cpu: f64,
 }
 
+/// When a message is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acknowledge {
+    /// By the client itself as it reads: those of one read leave together.
+    AtOnce,
+    /// By us, who have seen it. The client writes each of these to the connection by itself, and whoever
+    /// acknowledges what is on disk can have no other.
+    Later,
+}
+
 /// Drains the session `id` of `count` messages in another process.
-pub fn drain(broker: SocketAddr, id: &str, count: u64) -> Cost {
+pub fn drain(broker: SocketAddr, id: &str, count: u64, acknowledge: Acknowledge) -> Cost {
     let program = std::env::current_exe().expect("our own path");
+    let when = if acknowledge == Acknowledge::Later { "later" } else { "at once" };
     let output = Command::new(program)
-        .args(["client", &broker.to_string(), id, &count.to_string()])
+        .args(["client", &broker.to_string(), id, &count.to_string(), when])
         .stderr(Stdio::inherit())
         .output()
         .expect("the bare client");
@@ -38,11 +49,16 @@ pub fn run(arguments: &[String]) {
         options.set_session_expiry_interval(Some(3600));
         options.set_receive_maximum(Some(1000));
         options.set_keep_alive(Duration::from_secs(30));
-        // Acknowledges by itself.
-        let (_client, mut events) = AsyncClient::new(options, 100);
+        let later = arguments[3] == "later";
+        options.set_manual_acks(later);
+        let (client, mut events) = AsyncClient::new(options, 2000);
         let (mut received, mut begin, mut cpu) = (0, Instant::now(), 0.0);
         while received < count {
-            if let Event::Incoming(Packet::Publish(_)) = events.poll().await.expect("the broker stays") {
+            if let Event::Incoming(Packet::Publish(publish)) = events.poll().await.expect("the broker stays")
+            {
+                if later {
+                    client.try_ack(&publish).expect("room for the PUBACKs of the window");
+                }
                 if received == 0 {
                     (begin, cpu) = (Instant::now(), super::memory::cpu(std::process::id()));
                 }

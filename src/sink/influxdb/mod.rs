@@ -136,11 +136,10 @@ impl Writer {
         lines: &[usize],
         stop: &CancellationToken,
     ) -> Result<Piece, Stopped> {
-        let text = if lines.len() == batch.len() {
-            batch.text.clone()
-        } else {
-            lines.iter().flat_map(|line| batch.lines(*line, line + 1)).copied().collect()
-        };
+        if lines.len() == batch.len() {
+            return self.ask(bucket, &batch.text, stop).await;
+        }
+        let text: Vec<u8> = lines.iter().flat_map(|line| batch.lines(*line, line + 1)).copied().collect();
         self.ask(bucket, &text, stop).await
     }
 

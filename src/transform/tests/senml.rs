@@ -51,7 +51,7 @@ fn a_message_of_several_devices_gives_each_its_own_points() {
     );
     let (decision, lines) = run("collection", &pack);
     assert_eq!(decision, Decision::Points { rest: None });
-    let delay = format!("delay_s=0.123456789 {NOW_SECONDS}000000000");
+    let delay = format!("delay_s=0.123 {NOW_SECONDS}000000000");
     let temperature = |value| format!("air_temperature_c={value},air_temperature_c_qc=1i");
     assert_eq!(
         lines,
