@@ -51,7 +51,7 @@ pub fn run(arguments: &[String]) {
         options.set_keep_alive(Duration::from_secs(30));
         let later = arguments[3] == "later";
         options.set_manual_acks(later);
-        let (client, mut events) = AsyncClient::new(options, 2000);
+        let (client, mut events) = AsyncClient::new(options, 66_000);
         let (mut received, mut begin, mut cpu) = (0, Instant::now(), 0.0);
         while received < count {
             if let Event::Incoming(Packet::Publish(publish)) = events.poll().await.expect("the broker stays")
