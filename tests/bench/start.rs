@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nadikota::clock::Clock;
 use nadikota::journal::disk::RealDisk;
-use nadikota::journal::{self, Journal};
+use nadikota::journal::{self, Journal, cursor};
 use nadikota::message::Message;
 use nadikota::status::Board;
 use rustix::fs::{Advice, fadvise};
@@ -36,6 +36,7 @@ pub fn measure(scale: Scale, report: &mut Report) {
         without.extend(nadikota.deliver(passed, each).cost);
     }
     let mut nadikota = Backlog::of(large);
+    let reads = nadikota.reads();
     let with = nadikota.deliver(passed, each);
     assert!(nadikota.service.stop(LIMIT).success(), "{}", nadikota.service.output());
     nadikota.forget_pages();
@@ -61,6 +62,15 @@ pub fn measure(scale: Scale, report: &mut Report) {
         &[
             told("ready, all of it undelivered", format!("{} s", short(with.ready.as_secs_f64()))),
             told("ready, all of it delivered and kept", format!("{} s", short(ready_kept.as_secs_f64()))),
+            told(
+                "one read of 512 messages, which holds a worker thread",
+                format!(
+                    "p50 {} ms, p99 {} ms, longest {} ms",
+                    short(reads[reads.len() / 2] * 1000.0),
+                    short(reads[reads.len() * 99 / 100] * 1000.0),
+                    short(reads[reads.len() - 1] * 1000.0)
+                ),
+            ),
             told("delivered from the files", format!("{} msg/s", short(with.rate))),
             told("CPU per message, small backlog", without.told("µs")),
             told("CPU per message, large backlog", cost.told("µs")),
@@ -96,7 +106,12 @@ impl Backlog {
         );
         let mut service = Nadikota::start_alone(&load::configuration(dir.path(), DEVICES, &rest));
         assert!(service.stop(LIMIT).success(), "{}", service.output());
-        let count = fill(&service.data_dir().join("journal"), bytes);
+        let data = service.data_dir();
+        let count = fill(&data.join("journal"), bytes);
+        // As a service that is killed leaves it: all but the newest are known to be acknowledged.
+        let mut left = cursor::load(&data).expect("a cursor").unwrap_or_default();
+        left.known_floor = count;
+        cursor::save(&left, &data, &RealDisk).expect("a cursor");
         Self { service, count, _broker: broker, _dir: dir }
     }
 
@@ -127,6 +142,23 @@ impl Backlog {
         Delivered { ready, rate: self.count as f64 / begin.elapsed().as_secs_f64(), cost }
     }
 
+    /// How long each read took from the first message to the last, in order of size, in seconds.
+    fn reads(&self) -> Vec<f64> {
+        self.forget_pages();
+        let (journal, _writer) = open(&self.service.data_dir().join("journal"));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let (mut reader, mut seen, mut reads) = (journal.reader(1), 0, Vec::new());
+            while seen < self.count {
+                let begin = Instant::now();
+                seen += reader.next(512).await.expect("messages").len() as u64;
+                reads.push(begin.elapsed().as_secs_f64());
+            }
+            reads.sort_by(f64::total_cmp);
+            reads
+        })
+    }
+
     /// The system forgets what it holds of the files, so that they come from the disk.
     fn forget_pages(&self) {
         let entries = std::fs::read_dir(self.service.data_dir().join("journal")).expect("the journal");
@@ -137,12 +169,17 @@ impl Backlog {
     }
 }
 
-/// Appends until the journal has so many bytes; gives the count of messages.
-fn fill(dir: &Path, bytes: u64) -> u64 {
+fn open(dir: &Path) -> (Journal, journal::Writer) {
     let config = journal::Config { min_free: Some(0), ..journal::Config::default() };
     let part = Board::new(Clock::System).part("journal");
-    let (journal, writer, _) =
-        journal::open(dir, &config, Arc::new(RealDisk), Clock::System, 1, part).expect("a journal");
+    let opened = journal::open(dir, &config, Arc::new(RealDisk), Clock::System, 1, part);
+    let (journal, writer, _) = opened.expect("a journal");
+    (journal, writer)
+}
+
+/// Appends until the journal has so many bytes; gives the count of messages.
+fn fill(dir: &Path, bytes: u64) -> u64 {
+    let (journal, writer) = open(dir);
     let writing = std::thread::spawn(move || writer.run());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let count = runtime.block_on(append(&journal, bytes));
