@@ -1,12 +1,16 @@
 //! A small box: half a core and 128 MiB for nadikota.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::Scale;
 use super::boxed::{Boxed, CORE, MEMORY};
 use super::latency;
 use super::memory::{cpu, peak};
+use super::puback::Published;
 use super::report::{Report, short};
 use super::support::influxdb::InfluxDb;
 use super::support::mosquitto::Mosquitto;
@@ -22,7 +26,8 @@ pub fn measure(scale: Scale, report: &mut Report) {
         "A small box",
         &format!(
             "nadikota alone has {CORE} % of a core and {} MiB; {RATE} msg/s of 8 values. From the publish to a query that \
-             returns the point.",
+             returns the point. The reference appends a block to a file beside the journal and syncs it, 20 times a second: \
+             what the disk itself takes.",
             MEMORY >> 20
         ),
     );
@@ -44,7 +49,10 @@ pub fn measure(scale: Scale, report: &mut Report) {
             }
         }
     }
-    report.table(&["", "taken", "p50", "p99", "highest", "CPU", "held back", "peak memory"], &rows);
+    report.table(
+        &["", "taken", "p50", "p99", "highest", "bare sync p99", "CPU", "held back", "peak memory"],
+        &rows,
+    );
     report.note(&how);
 }
 
@@ -60,7 +68,13 @@ fn held(
     let boxed = Boxed::put(nadikota.id())?;
     let nadikota = nadikota;
     let before = cpu(nadikota.id());
-    let told = latency::run(broker, RATE, length, ask);
+    let over = AtomicBool::new(false);
+    let (told, disk) = std::thread::scope(|scope| {
+        let disk = scope.spawn(|| syncs(&nadikota.dir().join("reference"), &over));
+        let told = latency::run(broker, RATE, length, ask);
+        over.store(true, Ordering::SeqCst);
+        (told, disk.join().expect("the reference"))
+    });
     let share = (cpu(nadikota.id()) - before) / length.as_secs_f64() * 100.0;
     let probes = told.latencies.len() as u64;
     poll_until(LIMIT, "all is stored", || {
@@ -74,8 +88,23 @@ fn held(
         format!("{} ms", short(told.percentile(0.5))),
         format!("{} ms", short(told.percentile(0.99))),
         format!("{} ms", short(told.percentile(1.0))),
+        format!("{} ms", short(disk.percentile(0.99))),
         format!("{} %", short(share)),
         format!("{} periods", boxed.throttled()),
         format!("{} MiB", short(peak(nadikota.id()))),
     ])
+}
+
+/// How long the disk takes for what is a journal's least work.
+fn syncs(path: &Path, over: &AtomicBool) -> Published {
+    let mut file = std::fs::File::create(path).expect("a file");
+    let mut told = Published::default();
+    while !over.load(Ordering::SeqCst) {
+        let begin = Instant::now();
+        file.write_all(&[0; 4096]).and_then(|()| file.sync_data()).expect("a sync");
+        told.latencies.push(begin.elapsed().as_secs_f64());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    told.latencies.sort_by(f64::total_cmp);
+    told
 }
