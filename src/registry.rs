@@ -62,8 +62,14 @@ struct Row {
 }
 
 impl Registry {
-    /// Reads the table; tells every mistake with `origin` and its line. `zone` is that of dates without one.
-    pub fn load(text: &str, origin: &str, zone: &TimeZone, profiles: &Profiles) -> Result<Self, Vec<String>> {
+    /// Reads the table; tells every mistake with `origin` and its line. `zone` is that of dates without one. Without
+    /// profiles, because they have mistakes of their own, it is not asked which of them a device names.
+    pub fn load(
+        text: &str,
+        origin: &str,
+        zone: &TimeZone,
+        profiles: Option<&Profiles>,
+    ) -> Result<Self, Vec<String>> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
         let (mut all, mut wrong) = (HashMap::<String, Vec<Arc<Device>>>::new(), Vec::new());
         let headers = match reader.headers() {
@@ -154,13 +160,13 @@ impl Registry {
 }
 
 impl Device {
-    fn new(row: Row, zone: &TimeZone, profiles: &Profiles) -> Result<(String, Self), String> {
+    fn new(row: Row, zone: &TimeZone, profiles: Option<&Profiles>) -> Result<(String, Self), String> {
         if row.id.is_empty() {
             return Err("id is empty".to_owned());
         }
-        let profile = match row.profile.as_deref().filter(|name| !name.is_empty()) {
-            None => None,
-            Some(name) => {
+        let profile = match (row.profile.as_deref().filter(|name| !name.is_empty()), profiles) {
+            (None, _) | (_, None) => None,
+            (Some(name), Some(profiles)) => {
                 Some(profiles.get(name).cloned().ok_or_else(|| format!("there is no profile \"{name}\""))?)
             }
         };
@@ -211,7 +217,7 @@ mod tests {
         let zone = TimeZone::get("Asia/Jakarta").unwrap();
         let profiles = "[profiles.p.names]\n".to_owned();
         let profiles = Profiles::load(&[("p".to_owned(), profiles)], &catalogue).unwrap();
-        Registry::load(&format!("{HEAD}{rows}"), "devices.csv", &zone, &profiles)
+        Registry::load(&format!("{HEAD}{rows}"), "devices.csv", &zone, Some(&profiles))
     }
 
     #[test]

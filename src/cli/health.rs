@@ -27,9 +27,10 @@ pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fail
             (http.listen, http.token)
         }
     };
-    let ready = ask(address, "/health/ready", None).await.map_err(failed)?;
+    let token = token.as_ref().map(Secret::reveal);
+    let ready = ask(address, "/health/ready", token).await.map_err(failed)?;
     if options.json {
-        let whole = ask(address, "/health", token.as_ref().map(Secret::reveal)).await.map_err(failed)?;
+        let whole = ask(address, "/health", token).await.map_err(failed)?;
         if whole.status != 200 {
             return Err(Failure::Failed(anyhow!(
                 "{address} does not show /health: {}",

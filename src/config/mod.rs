@@ -90,14 +90,11 @@ fn compose(
     let routing = check_routing(&root, &routes, &destinations);
     let files = files.into_iter().flatten().cloned().chain(sources.paths()).collect();
     let reference = sources.read(&time_zone, &problems);
-    let transform = Transform::new(
-        routes,
-        Arc::new(reference.catalogue),
-        &reference.profiles,
-        Arc::new(reference.registry),
-        time_zone.clone(),
-    );
-    let transform = transform.map_err(|error| root.problem("routes", error.to_string())).ok();
+    let transform = reference.and_then(|reference| {
+        let (catalogue, registry) = (Arc::new(reference.catalogue), Arc::new(reference.registry));
+        let made = Transform::new(routes, catalogue, &reference.profiles, registry, time_zone.clone());
+        made.map_err(|error| root.problem("routes", error.to_string())).ok()
+    });
     let data_dir = root.get("data_dir", PathBuf::from("data"));
     let stop_within = root.get("stop_within", Span(Duration::from_secs(30))).0;
     let reload_every = root.get("reload_every", Span(Duration::from_secs(2))).0;

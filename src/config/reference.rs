@@ -46,65 +46,80 @@ impl Sources {
         [&self.catalogue, &self.profiles, &self.devices].into_iter().flatten().cloned().collect()
     }
 
-    /// Reads all of it; every mistake becomes a problem.
-    pub(super) fn read(self, zone: &TimeZone, problems: &Problems) -> Reference {
-        let (text, origin) = self.text("catalogue", self.catalogue.as_deref(), CATALOGUE, problems);
-        let catalogue = kept("catalogue", Catalogue::load(&text, &origin), problems);
+    /// Reads all of it; every mistake becomes a problem, but nothing that only follows from another: what names a part
+    /// of a file that cannot be used is not judged. Nothing where catalogue or profiles cannot be used.
+    pub(super) fn read(self, zone: &TimeZone, problems: &Problems) -> Option<Reference> {
+        let text = text("catalogue", self.catalogue.as_deref(), CATALOGUE, problems);
+        let catalogue =
+            text.and_then(|(text, origin)| kept("catalogue", Catalogue::load(&text, &origin), problems));
         let files = match &self.profiles {
-            None => vec![("the profiles inside the program".to_owned(), PROFILES.to_owned())],
+            None => Some(vec![("the profiles inside the program".to_owned(), PROFILES.to_owned())]),
             Some(folder) => toml_files(folder, problems),
         };
-        let profiles = kept("profiles", Profiles::load(&files, &catalogue), problems);
-        let registry = if self.inside || self.devices.is_some() {
-            let (text, origin) = self.text("devices", self.devices.as_deref(), DEMO_DEVICES, problems);
-            kept("devices", Registry::load(&text, &origin, zone, &profiles), problems)
-        } else {
-            Registry::default()
-        };
-        Reference { catalogue, profiles, registry }
+        let profiles = catalogue.as_ref().zip(files);
+        let profiles = profiles
+            .and_then(|(catalogue, files)| kept("profiles", Profiles::load(&files, catalogue), problems));
+        let registry = self.registry(zone, profiles.as_ref(), problems).unwrap_or_default();
+        Some(Reference { catalogue: catalogue?, profiles: profiles?, registry })
     }
 
-    fn text(&self, key: &str, path: Option<&Path>, inside: &str, problems: &Problems) -> (String, String) {
-        let Some(path) = path else {
-            return (inside.to_owned(), format!("the {key} inside the program"));
-        };
-        let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => (text, name),
-            Err(error) => {
-                problems.add(None, key, format!("{name}: {error}"));
-                (inside.to_owned(), name)
-            }
+    fn registry(
+        &self,
+        zone: &TimeZone,
+        profiles: Option<&Profiles>,
+        problems: &Problems,
+    ) -> Option<Registry> {
+        if !self.inside && self.devices.is_none() {
+            return None;
+        }
+        let (text, origin) = text("devices", self.devices.as_deref(), DEMO_DEVICES, problems)?;
+        kept("devices", Registry::load(&text, &origin, zone, profiles), problems)
+    }
+}
+
+/// The text of a file with its name.
+fn text(key: &str, path: Option<&Path>, inside: &str, problems: &Problems) -> Option<(String, String)> {
+    let Some(path) = path else {
+        return Some((inside.to_owned(), format!("the {key} inside the program")));
+    };
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Some((text, name)),
+        Err(error) => {
+            problems.add(None, key, format!("{name}: {error}"));
+            None
         }
     }
 }
 
-fn kept<T: Default>(key: &str, read: Result<T, Vec<String>>, problems: &Problems) -> T {
-    read.unwrap_or_else(|wrong| {
-        for text in wrong {
-            problems.add(None, key, text);
-        }
-        T::default()
-    })
+fn kept<T>(key: &str, read: Result<T, Vec<String>>, problems: &Problems) -> Option<T> {
+    let wrong = match read {
+        Ok(read) => return Some(read),
+        Err(wrong) => wrong,
+    };
+    for text in wrong {
+        problems.add(None, key, text);
+    }
+    None
 }
 
-/// The folder's `.toml` files in the order of their names.
-fn toml_files(folder: &Path, problems: &Problems) -> Vec<(String, String)> {
+/// The folder's `.toml` files in the order of their names; nothing where one cannot be read.
+fn toml_files(folder: &Path, problems: &Problems) -> Option<Vec<(String, String)>> {
     let listed = std::fs::read_dir(folder).and_then(|entries| {
         entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()
     });
-    let mut paths = listed.unwrap_or_else(|error| {
-        problems.add(None, "profiles", format!("{}: {error}", folder.display()));
-        Vec::new()
-    });
+    let failed = |path: &Path, error| problems.add(None, "profiles", format!("{}: {error}", path.display()));
+    let mut paths = listed.map_err(|error| failed(folder, error)).ok()?;
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
     paths.sort();
-    let mut files = Vec::new();
-    for path in paths {
-        match std::fs::read_to_string(&path) {
-            Ok(text) => files.push((path.display().to_string(), text)),
-            Err(error) => problems.add(None, "profiles", format!("{}: {error}", path.display())),
+    let read = |path: PathBuf| match std::fs::read_to_string(&path) {
+        Ok(text) => Some((path.display().to_string(), text)),
+        Err(error) => {
+            failed(&path, error);
+            None
         }
-    }
-    files
+    };
+    // All are read before one that failed ends it, so that each is told.
+    let files: Vec<_> = paths.into_iter().map(read).collect();
+    files.into_iter().collect()
 }

@@ -146,3 +146,47 @@ fn a_list_entry_that_is_not_there_is_a_mistake_and_not_a_huge_list() {
     let found = mistakes(load(&[shipped_file(), path], environment(&[("NADIKOTA__X__99999999999__A", "1")])));
     assert!(found.iter().any(|line| line.contains("none of the list's 1 entries")), "{found:?}");
 }
+
+#[test]
+fn one_mistake_in_profile_or_catalogue_is_told_alone_without_what_follows_from_it() {
+    let routes = "[[routes]]\ntopic = \"a/{device}\"\nformat = \"json\"\nprofile = \"meter\"\n";
+    let catalogue = "[quantities]\nwater_level_m = {}\nbattery_v = {}\n";
+    let profile =
+        "[profiles.generic.names]\nx = \"battery_v\"\n[profiles.meter.names]\nl = \"water_level_m\"\n";
+    let devices = "id,city,district,site,latitude,longitude,profile,valid_from,time_zone,agency,datum_m\n\
+                   a,c,d,s,,,meter,,,,\nb,c,d,s,,,meter,,,,\n";
+    let check = |catalogue: Option<&str>, profile: Option<&str>, devices: &str, expected: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        if let Some(text) = catalogue {
+            write(&folder, "catalogue.toml", text);
+        }
+        if let Some(text) = profile {
+            std::fs::create_dir(folder.path().join("profiles")).unwrap();
+            write(&folder, "profiles/city.toml", text);
+        }
+        write(&folder, "devices.csv", devices);
+        let text = format!(
+            "time_zone = \"UTC\"\ncatalogue = \"catalogue.toml\"\nprofiles = \"profiles\"\n\
+             devices = \"devices.csv\"\n{routes}"
+        );
+        let loaded = load(&[write(&folder, "nadikota.toml", &text)], []);
+        let found = loaded.err().unwrap_or_default();
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.contains(expected), "{expected} in {found}");
+        }
+    };
+    check(Some(catalogue), Some(profile), devices, &[]);
+    check(Some(catalogue), Some(&profile.replace("battery_v", "heat")), devices, &["no quantity \"heat\""]);
+    check(Some(catalogue), Some("[profiles"), devices, &["city.toml"]);
+    check(Some(catalogue), None, devices, &["profiles: No such file"]);
+    check(Some("[quantities]\nheat = {}\n"), Some(profile), devices, &["heat: must be lower case"]);
+    check(None, Some(profile), devices, &["catalogue.toml: No such file"]);
+    // What has nothing to do with it is told beside it, and what is not there at all is the cause itself.
+    let two = devices.replace("a,c,d,s,,", "a,c,d,s,1,");
+    check(Some(catalogue), Some("[profiles"), &two, &["city.toml", "latitude and longitude"]);
+    let none = profile.replace("meter", "tank");
+    let expected = ["no profile \"meter\"", "no profile \"meter\"", "the profile \"meter\""];
+    check(Some(catalogue), Some(&none), devices, &expected);
+}

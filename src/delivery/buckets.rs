@@ -68,7 +68,7 @@ mod tests {
         let head = "id,city,district,site,latitude,longitude,profile,valid_from,time_zone,agency,datum_m";
         let zone = jiff::tz::TimeZone::UTC;
         let registry =
-            Registry::load(&format!("{head}\na,{city},d,s,,,,,,,\n"), "r", &zone, &profiles).unwrap();
+            Registry::load(&format!("{head}\na,{city},d,s,,,,,,,\n"), "r", &zone, Some(&profiles)).unwrap();
         let config = transform::Config::read(&mut Section::root(HashMap::new(), Problems::default()));
         Arc::new(Transform::new(config, Arc::new(catalogue), &profiles, Arc::new(registry), zone).unwrap())
     }

@@ -54,10 +54,10 @@ const READ_AT_ONCE: usize = 512;
 /// What ends a delivery other than being stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    #[error("destination \"{destination}\": the journal cannot be read: {source}")]
-    Read { destination: String, source: JournalError },
-    #[error("destination \"{destination}\": a write failed inside nadikota: {source}; please report this")]
-    Write { destination: String, source: tokio::task::JoinError },
+    #[error("destination \"{destination}\": the journal cannot be read: {cause}")]
+    Read { destination: String, cause: JournalError },
+    #[error("destination \"{destination}\": a write failed inside nadikota: {cause}; please report this")]
+    Write { destination: String, cause: tokio::task::JoinError },
 }
 
 /// The worker of one destination.
@@ -160,16 +160,16 @@ impl Delivery {
                         Ok(Some((load, verdicts))) => self.settle(load, &verdicts),
                         // Stopped: it is written again after the next start.
                         Ok(None) => {}
-                        Err(source) => {
+                        Err(cause) => {
                             let destination = self.destination.clone();
-                            return Err(DeliveryError::Write { destination, source });
+                            return Err(DeliveryError::Write { destination, cause });
                         }
                     }
                 }
                 entries = self.reader.next(READ_AT_ONCE), if self.has_room() && self.held.is_empty() => {
-                    let entries = entries.map_err(|source| DeliveryError::Read {
+                    let entries = entries.map_err(|cause| DeliveryError::Read {
                         destination: self.destination.clone(),
-                        source,
+                        cause,
                     })?;
                     self.held.extend(entries);
                     self.take_held();

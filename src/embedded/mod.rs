@@ -41,8 +41,8 @@ pub enum BrokerError {
          with --mqtt or broker.listen"
     )]
     PortInUse { address: SocketAddr },
-    #[error("cannot listen for MQTT on {address} (--mqtt or broker.listen): {source}")]
-    Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot listen for MQTT on {address} (--mqtt or broker.listen): {cause}")]
+    Listen { address: SocketAddr, cause: io::Error },
     #[error("the embedded broker on {address} does not start: {text}")]
     Start { address: SocketAddr, text: String },
 }
@@ -68,7 +68,7 @@ impl Broker {
         // The crate tells a taken port in prose only, so we ask for it first.
         drop(TcpListener::bind(address).await.map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => BrokerError::PortInUse { address },
-            _ => BrokerError::Listen { address, source },
+            _ => BrokerError::Listen { address, cause: source },
         })?);
         let hook = Arc::new(hook::Hook::new(journal));
         // Without persistence the crate keeps no sessions at all. Rate, QoS and retained limits stay off: what

@@ -1,9 +1,10 @@
-//! The guard: off loopback, details are shown only to who holds the token.
+//! The guard: who may see more than that we are there, and under which names we answer.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -13,8 +14,8 @@ use crate::secret::Secret;
 /// Whether, and with what, the closed pages open.
 #[derive(Debug)]
 pub(super) enum Door {
-    /// Only this machine can reach us.
-    Open,
+    /// Only this machine can reach us, and no token is set.
+    Local,
     Token(Secret),
     /// Others can reach us and no token is set: closed to all.
     Shut,
@@ -23,15 +24,15 @@ pub(super) enum Door {
 impl Door {
     pub(super) fn new(address: SocketAddr, token: Option<Secret>) -> Self {
         match token {
-            _ if address.ip().is_loopback() => Self::Open,
             Some(token) => Self::Token(token),
+            None if address.ip().is_loopback() => Self::Local,
             None => Self::Shut,
         }
     }
 
-    fn admits(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn admits(&self, headers: &HeaderMap) -> bool {
         match self {
-            Self::Open => true,
+            Self::Local => true,
             Self::Shut => false,
             Self::Token(token) => headers
                 .get(header::AUTHORIZATION)
@@ -48,9 +49,36 @@ pub(super) async fn check(State(door): State<Arc<Door>>, request: Request, next:
     }
     let told = match *door {
         Door::Shut => "closed: set http.token or http.token_file to open this page to other machines\n",
-        Door::Open | Door::Token(_) => "send the token of http.token as: Authorization: Bearer <token>\n",
+        Door::Local | Door::Token(_) => "send the token of http.token as: Authorization: Bearer <token>\n",
     };
     (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], told).into_response()
+}
+
+/// Runs before every answer. A page of another site can give itself a name that leads to loopback, and would then be
+/// let in with this machine's browser; but the browser tells us that name. Where a token is asked for it is no use.
+pub(super) async fn check_name(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    if matches!(*door, Door::Local) && !names_this_machine(&request) {
+        let told = "without http.token only requests to localhost, 127.0.0.1 or [::1] are answered; behind a proxy, or \
+                    under a name of its own, set http.token\n";
+        return (StatusCode::MISDIRECTED_REQUEST, told).into_response();
+    }
+    next.run(request).await
+}
+
+/// No browser leaves the name out.
+fn names_this_machine(request: &Request) -> bool {
+    let told = match request.headers().get(header::HOST) {
+        Some(value) => value.to_str().ok().and_then(|text| text.parse().ok()),
+        None => match request.uri().authority() {
+            Some(authority) => Some(authority.clone()),
+            None => return true,
+        },
+    };
+    told.is_some_and(|told: Authority| {
+        let name = told.host().trim_start_matches('[').trim_end_matches(']');
+        name.eq_ignore_ascii_case("localhost")
+            || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    })
 }
 
 /// Compares in a time that does not tell how many bytes were right.
@@ -70,13 +98,41 @@ mod tests {
     }
 
     #[test]
-    fn off_loopback_only_the_exact_token_opens() {
-        let door = Door::new("0.0.0.0:8080".parse().unwrap(), Some(Secret::new("s3cret")));
-        assert!(door.admits(&headers("Bearer s3cret")));
-        for wrong in ["Bearer s3cre", "Bearer s3cret2", "Bearer ", "s3cret", "Basic s3cret"] {
-            assert!(!door.admits(&headers(wrong)), "{wrong}");
+    fn where_a_token_is_set_only_it_opens_also_on_loopback() {
+        for address in ["0.0.0.0:8080", "127.0.0.1:8080", "[::1]:8080"] {
+            let door = Door::new(address.parse().unwrap(), Some(Secret::new("s3cret")));
+            assert!(door.admits(&headers("Bearer s3cret")));
+            for wrong in ["Bearer s3cre", "Bearer s3cret2", "Bearer ", "s3cret", "Basic s3cret"] {
+                assert!(!door.admits(&headers(wrong)), "{wrong}");
+            }
+            assert!(!door.admits(&HeaderMap::new()));
         }
-        assert!(!door.admits(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn only_names_of_this_machine_are_its_names() {
+        let names = |host: Option<&str>, uri: &str| {
+            let request = axum::http::Request::builder().uri(uri);
+            let request = host.into_iter().fold(request, |request, host| request.header("host", host));
+            names_this_machine(&request.body(axum::body::Body::empty()).unwrap())
+        };
+        for own in
+            ["localhost", "LocalHost:8080", "127.0.0.1", "127.0.0.1:1", "127.1.2.3:80", "[::1]", "[::1]:8080"]
+        {
+            assert!(names(Some(own), "/"), "{own}");
+        }
+        for other in [
+            "evil.example:8080",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "192.0.2.1",
+            "",
+            "a b",
+            "[::2]",
+        ] {
+            assert!(!names(Some(other), "/"), "{other}");
+        }
+        assert!(names(None, "/") && names(None, "http://localhost/") && !names(None, "http://evil.example/"));
     }
 
     #[test]

@@ -5,11 +5,10 @@ use std::fmt::Write as _;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use super::App;
-use super::view::View;
 use crate::account::Account;
 use crate::live::{Forecast, Lately};
 use crate::status::{PartStatus, State as PartState};
@@ -19,12 +18,19 @@ pub(super) async fn live() -> &'static str {
     "alive\n"
 }
 
-/// 200 only when a message that arrives now can be kept for good.
-pub(super) async fn ready(State(view): State<View>) -> (StatusCode, String) {
+/// 200 only when a message that arrives now can be kept for good. Why not is for who may see `/health`.
+pub(super) async fn ready(
+    State(App { view, door, .. }): State<App>,
+    headers: HeaderMap,
+) -> (StatusCode, String) {
     if view.board.worst() != PartState::NotReady {
         return (StatusCode::OK, "ready\n".to_owned());
     }
     let mut told = String::from("not ready\n");
+    if !door.admits(&headers) {
+        told.push_str("why: in the log, and here for who sends the token of http.token\n");
+        return (StatusCode::SERVICE_UNAVAILABLE, told);
+    }
     for (name, part) in view.board.parts() {
         if part.state == PartState::NotReady {
             let _ = writeln!(told, "{name}: {}; {}", part.reason, part.what_to_do);

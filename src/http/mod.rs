@@ -39,7 +39,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub struct Config {
     /// Port 0 is any free port.
     pub listen: SocketAddr,
-    /// Asked for where `listen` is not a loopback address, except by live, ready, metrics and the empty page.
+    /// Asked for where it is set, and where `listen` is not a loopback address, except by live, ready without its
+    /// reasons, metrics and the empty page.
     pub token: Option<Secret>,
 }
 
@@ -118,7 +119,8 @@ impl Server {
 
     fn router(self, address: SocketAddr, pulse: Arc<Pulse>, stop: CancellationToken) -> Router {
         let door = Arc::new(guard::Door::new(address, self.token));
-        let app = App { view: self.view, listeners: events::Listeners::new(stop), pulse };
+        let app =
+            App { view: self.view, door: Arc::clone(&door), listeners: events::Listeners::new(stop), pulse };
         let closed = Router::new()
             .route("/health", get(health::whole))
             .route("/api/events", get(events::stream))
@@ -126,7 +128,7 @@ impl Server {
             .route("/api/refused", get(api::refused))
             .route("/api/explain", post(api::explain))
             .layer(DefaultBodyLimit::max(api::LARGEST_QUESTION))
-            .layer(from_fn_with_state(door, guard::check));
+            .layer(from_fn_with_state(Arc::clone(&door), guard::check));
         let page = page::FILES.iter().fold(Router::new(), |router, file| {
             router.route(file.path, get(move || std::future::ready(file.answer())))
         });
@@ -136,6 +138,7 @@ impl Server {
             .route("/metrics", get(metrics::text))
             .merge(closed)
             .merge(page)
+            .layer(from_fn_with_state(door, guard::check_name))
             .layer(from_fn(page::seal))
             .with_state(app)
     }
@@ -145,6 +148,7 @@ impl Server {
 #[derive(Debug, Clone)]
 struct App {
     view: View,
+    door: Arc<guard::Door>,
     pulse: Arc<Pulse>,
     listeners: events::Listeners,
 }

@@ -131,6 +131,44 @@ async fn off_loopback_live_ready_and_metrics_are_open_and_health_asks_for_the_to
 }
 
 #[tokio::test]
+async fn where_a_token_is_set_ready_tells_its_reasons_only_with_it() {
+    let token = || Some(Secret::new("s3cret"));
+    for (listen, token) in [("0.0.0.0:0", token()), ("127.0.0.1:0", token()), ("0.0.0.0:0", None)] {
+        let board = Board::new(Clock::fixed(0).0);
+        let _starting = board.part("journal");
+        let set = token.is_some();
+        let config = Config { token, listen: listen.parse().unwrap() };
+        let listener = bind(config.listen).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::new(&config, view(board, Snapshot::default));
+        drop(tokio::spawn(server.run(listener, CancellationToken::new())));
+        for given in [None, Some("s3cre"), Some("s3cret")] {
+            let answer = ask(address, "/health/ready", given).await.unwrap();
+            let told = answer.body.contains("journal") && !answer.body.contains("http.token");
+            assert_eq!(
+                (answer.status, told),
+                (503, set && given == Some("s3cret")),
+                "{listen}: {}",
+                answer.body
+            );
+        }
+        assert_eq!(ask(address, "/health", None).await.unwrap().status, 401, "{listen}");
+    }
+}
+
+#[tokio::test]
+async fn on_loopback_without_a_token_a_foreign_name_gets_no_answer() {
+    let address = serve(Board::new(Clock::fixed(0).0), CancellationToken::new()).await;
+    for path in ["/", "/health", "/health/ready", "/metrics", "/api/latest", "/api/events"] {
+        let request = |host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}:{}\r\n\r\n", address.port());
+        let told = exchange(address, &request("rebound.example"), "\u{0}").await.1;
+        assert!(told.starts_with("HTTP/1.1 421") && told.contains("set http.token"), "{path}: {told}");
+        let told = exchange(address, &request("localhost"), "\r\n").await.1;
+        assert!(!told.starts_with("HTTP/1.1 421"), "{path}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_named_with_its_option() {
     let held = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = held.local_addr().unwrap();
@@ -180,7 +218,7 @@ async fn exchange(address: SocketAddr, request: &str, wanted: &str) -> (tokio::n
     (stream, String::from_utf8_lossy(&told).into_owned())
 }
 
-const EVENTS: &str = "GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n";
+const EVENTS: &str = "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[tokio::test]
 async fn a_listener_gets_the_account_at_once_and_again_each_second() {
@@ -218,7 +256,7 @@ async fn every_answer_says_what_a_browser_may_not_do() {
     let address = serve(Board::new(Clock::fixed(0).0), CancellationToken::new()).await;
     for path in ["/", "/page.js", "/show.js", "/page.css", "/icon.svg", "/health", "/api/latest", "/nothing"]
     {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let head = exchange(address, &request, "\r\n\r\n").await.1.to_lowercase();
         assert!(
             head.contains("content-security-policy: default-src 'none'; script-src 'self'"),
@@ -238,7 +276,7 @@ async fn every_answer_says_what_a_browser_may_not_do() {
 
 fn post(kind: &str, body: &str) -> String {
     format!(
-        "POST /api/explain HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /api/explain HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }

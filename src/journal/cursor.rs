@@ -57,9 +57,9 @@ impl Cursor {
 /// Why the cursor could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum CursorError {
-    #[error("{}: {source}", path.display())]
-    Disk { path: PathBuf, source: io::Error },
-    #[error("{}: neither it nor the one before it can be read; move both away to settle everything kept again", path.display())]
+    #[error("cursor {}: {cause}", path.display())]
+    Disk { path: PathBuf, cause: io::Error },
+    #[error("cursor {}: neither it nor the one before it can be read; move both away to settle everything kept again", path.display())]
     Damaged { path: PathBuf },
 }
 
@@ -77,7 +77,7 @@ pub fn load(dir: &Path) -> Result<Option<Cursor>, CursorError> {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 tracing::error!(path = %path.display(), "the cursor is damaged");
             }
-            Err(source) => return Err(CursorError::Disk { path, source }),
+            Err(cause) => return Err(CursorError::Disk { path, cause }),
         }
         there = true;
     }
@@ -95,10 +95,10 @@ fn parse(text: &str) -> Option<Cursor> {
 /// Replaces the cursor; when it returns, the new one is durable and the old one is kept beside it.
 pub fn save(cursor: &Cursor, dir: &Path, disk: &dyn Disk) -> Result<(), CursorError> {
     let body = serde_json::to_string(cursor)
-        .map_err(|error| CursorError::Disk { path: dir.join(NAME), source: io::Error::other(error) })?;
+        .map_err(|error| CursorError::Disk { path: dir.join(NAME), cause: io::Error::other(error) })?;
     let text = format!("{MARK} {:08x}\n{body}\n", crc32fast::hash(body.as_bytes()));
     replace(dir, NAME, FRESH, Some(PREVIOUS), text.as_bytes(), disk)
-        .map_err(|source| CursorError::Disk { path: dir.join(NAME), source })
+        .map_err(|cause| CursorError::Disk { path: dir.join(NAME), cause })
 }
 
 /// Replaces the file `name` by `bytes` in one step that a crash cannot halve.

@@ -39,7 +39,7 @@ pub struct Overview {
 
 /// Reads the names of all segments, the first record, and the newest segment to its end.
 pub fn overview(dir: &Path, disk: &dyn Disk) -> Result<Overview, JournalError> {
-    let failed = |source| JournalError::Read { dir: dir.to_owned(), source };
+    let failed = |cause| JournalError::Read { dir: dir.to_owned(), cause };
     let mut found = Overview::default();
     let mut ours = Vec::new();
     for (.., path) in segment::list(dir, disk).map_err(failed)? {
@@ -108,7 +108,7 @@ pub struct Scan<'d> {
 
 impl<'d> Scan<'d> {
     pub fn new(dir: &Path, from: u64, disk: &'d dyn Disk) -> Result<Self, JournalError> {
-        let failed = |source| JournalError::Read { dir: dir.to_owned(), source };
+        let failed = |cause| JournalError::Read { dir: dir.to_owned(), cause };
         let listed = segment::list(dir, disk).map_err(failed)?;
         // Several segments can begin with one number: a poisoned one and those that stand in for it.
         let begins = listed.iter().map(|(first, ..)| *first).filter(|first| *first <= from).max();
@@ -134,7 +134,7 @@ impl<'d> Scan<'d> {
 
     /// The next record, or which numbers before it cannot be read; nothing at the end.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, JournalError> {
-        self.step().map_err(|source| JournalError::Read { dir: self.dir.clone(), source })
+        self.step().map_err(|cause| JournalError::Read { dir: self.dir.clone(), cause })
     }
 
     fn step(&mut self) -> io::Result<Option<Entry>> {

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 pub enum LockError {
     #[error("{}: another process ({owner}) owns this data directory; stop it first, or name another one", path.display())]
     Owned { path: PathBuf, owner: String },
-    #[error("{}: {source}", path.display())]
-    Disk { path: PathBuf, source: io::Error },
+    #[error("{}: {cause}", path.display())]
+    Disk { path: PathBuf, cause: io::Error },
 }
 
 /// The directory, ours until this is dropped or the process dies.
@@ -24,7 +24,7 @@ pub struct DataDir {
 impl DataDir {
     /// Makes the directory where it is missing (0700: payloads can be personal data) and takes it.
     pub fn open(path: &Path) -> Result<Self, LockError> {
-        let failed = |source| LockError::Disk { path: path.to_owned(), source };
+        let failed = |cause| LockError::Disk { path: path.to_owned(), cause };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;
         let name = path.join("lock");

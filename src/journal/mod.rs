@@ -55,10 +55,10 @@ const WRITTEN: i64 = 1_793_491_200_000_000_000;
 /// Why the journal could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    #[error("{}: {source}", dir.display())]
-    Open { dir: PathBuf, source: std::io::Error },
-    #[error("{}: {source}", dir.display())]
-    Read { dir: PathBuf, source: std::io::Error },
+    #[error("journal {}: {cause}", dir.display())]
+    Open { dir: PathBuf, cause: std::io::Error },
+    #[error("journal {}: {cause}", dir.display())]
+    Read { dir: PathBuf, cause: std::io::Error },
     #[error("the journal was closed before the message was on disk")]
     Closed,
 }
@@ -217,7 +217,7 @@ pub fn open(
     past: u64,
     part: Part,
 ) -> Result<(Journal, Writer, Recovery), JournalError> {
-    let failed = |source| JournalError::Open { dir: dir.to_owned(), source };
+    let failed = |cause| JournalError::Open { dir: dir.to_owned(), cause };
     std::fs::create_dir_all(dir).map_err(failed)?;
     let found = recovery::recover(dir, disk.as_ref()).map_err(failed)?;
     let end = found.recovery.end.max(past);

@@ -47,7 +47,7 @@ impl Reader {
         }
         let end = self.shared.end();
         let dir = self.shared.dir.clone();
-        self.read_files(max, end).map_err(|source| JournalError::Read { dir, source })
+        self.read_files(max, end).map_err(|cause| JournalError::Read { dir, cause })
     }
 
     /// Reads from the files; blocks for one read of a megabyte at most per step, which the page cache serves.

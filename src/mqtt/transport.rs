@@ -40,7 +40,7 @@ pub enum TlsError {
     #[error("the system's certificates cannot be read: {0}; name a ca_file")]
     System(String),
     #[error("the certificates do not fit together: {0}")]
-    Config(#[from] rustls::Error),
+    Config(rustls::Error),
 }
 
 impl Transport {
@@ -77,10 +77,12 @@ impl Tls {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = Arc::new(self.roots()?);
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
-        let verifier = verifier.map_err(|error| rustls::Error::General(error.to_string()))?;
+        let verifier =
+            verifier.map_err(|error| TlsError::Config(rustls::Error::General(error.to_string())))?;
         let witness = Witness { verifier, seen: self.seen.clone() };
         let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Config)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(witness));
         let config = match &self.client {
@@ -88,7 +90,8 @@ impl Tls {
             Some((certificate, key)) => {
                 let file = |path: &Path, why: String| TlsError::File { path: path.to_owned(), why };
                 let key = PrivateKeyDer::from_pem_file(key).map_err(|error| file(key, error.to_string()))?;
-                builder.with_client_auth_cert(certificates(certificate)?, key)?
+                let chain = certificates(certificate)?;
+                builder.with_client_auth_cert(chain, key).map_err(TlsError::Config)?
             }
         };
         Ok(Arc::new(config))

@@ -51,14 +51,14 @@ const MADE_ANEW: u64 = 100_000;
 pub enum PipelineError {
     #[error(transparent)]
     DataDir(#[from] LockError),
-    #[error("journal: {0}")]
+    #[error(transparent)]
     Journal(#[from] JournalError),
-    #[error("cursor: {0}")]
+    #[error(transparent)]
     Cursor(#[from] CursorError),
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
-    #[error("destination \"{name}\": {source}")]
-    Sink { name: String, source: SinkError },
+    #[error("destination \"{name}\": {cause}")]
+    Sink { name: String, cause: SinkError },
     #[error(transparent)]
     Http(#[from] http::HttpError),
     #[error("the list of sources in the data directory cannot be read: {0}")]
@@ -161,7 +161,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         let name = destination.name.clone();
         let part = board.part(format!("destination {name}"));
         let sink = Sink::open(destination, &dir, clock.clone(), part)
-            .map_err(|source| PipelineError::Sink { name: name.clone(), source })?;
+            .map_err(|cause| PipelineError::Sink { name: name.clone(), cause })?;
         let sink = Arc::new(sink);
         let progress = cursor.destinations.get(&name).cloned().unwrap_or_default();
         let snapshot = remembered(&dir, &name, progress.position, journal.stats().oldest);

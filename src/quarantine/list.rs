@@ -43,7 +43,7 @@ pub fn list(
             with(held);
         }
     })
-    .map_err(|source| QuarantineError { dir: dir.to_owned(), source })
+    .map_err(|cause| QuarantineError { dir: dir.to_owned(), cause })
 }
 
 /// Calls `with` for each message that no later mark makes void.

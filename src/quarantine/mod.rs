@@ -9,6 +9,7 @@ mod list;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -55,10 +56,10 @@ impl Config {
 
 /// Why the quarantine could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("quarantine {}: {source}", dir.display())]
+#[error("quarantine {}: {cause}", dir.display())]
 pub struct QuarantineError {
     dir: PathBuf,
-    source: io::Error,
+    cause: io::Error,
 }
 
 /// One message in quarantine.
@@ -86,7 +87,17 @@ pub struct Counts {
 
 /// The quarantine of a data directory; clones share it.
 #[derive(Debug, Clone)]
-pub struct Quarantine(Arc<Mutex<Inner>>);
+pub struct Quarantine {
+    inner: Arc<Mutex<Inner>>,
+    told: Arc<Told>,
+}
+
+/// The numbers as of the last change, apart from the lock, which is held across syncs.
+#[derive(Debug, Default)]
+struct Told {
+    bytes: AtomicU64,
+    expired: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -118,7 +129,7 @@ impl Quarantine {
         clock: Clock,
         positions: &BTreeMap<String, u64>,
     ) -> Result<Self, QuarantineError> {
-        let failed = |source| QuarantineError { dir: dir.to_owned(), source };
+        let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
         std::fs::create_dir_all(dir).map_err(failed)?;
         let mut closed = BTreeMap::new();
         for (number, _, path) in segment::list(dir, disk.as_ref()).map_err(failed)? {
@@ -130,25 +141,38 @@ impl Quarantine {
         let next = closed.keys().next_back().map_or(1, |number| number + 1);
         let (dir, config) = (dir.to_owned(), config.clone());
         let mut inner = Inner { dir, config, clock, disk, closed, open: None, next, expired };
-        inner.void(positions).map_err(|source| QuarantineError { dir: inner.dir.clone(), source })?;
-        Ok(Self(Arc::new(Mutex::new(inner))))
+        inner.void(positions).map_err(|cause| QuarantineError { dir: inner.dir.clone(), cause })?;
+        let told = Arc::<Told>::default();
+        told.take(&inner);
+        Ok(Self { inner: Arc::new(Mutex::new(inner)), told })
     }
 
     /// Returns when all of them are on disk. Blocks.
     pub fn put(&self, held: &[Held]) -> Result<(), QuarantineError> {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let encode =
             |salt, out: &mut Vec<u8>| held.iter().for_each(|held| frame::write_held(held, salt, out));
-        inner.append(encode).map_err(|source| QuarantineError { dir: inner.dir.clone(), source })?;
+        let appended = inner.append(encode);
+        self.told.take(&inner);
+        appended.map_err(|cause| QuarantineError { dir: inner.dir.clone(), cause })?;
         if let Err(error) = inner.keep_quota() {
             tracing::warn!(%error, "the quarantine's quota could not be kept");
         }
+        self.told.take(&inner);
         Ok(())
     }
 
+    /// Never waits for the disk.
     pub fn counts(&self) -> Counts {
-        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Counts { bytes: inner.bytes(), expired: inner.expired.messages }
+        let Told { bytes, expired } = &*self.told;
+        Counts { bytes: bytes.load(Ordering::Relaxed), expired: expired.load(Ordering::Relaxed) }
+    }
+}
+
+impl Told {
+    fn take(&self, inner: &Inner) {
+        self.bytes.store(inner.bytes(), Ordering::Relaxed);
+        self.expired.store(inner.expired.messages, Ordering::Relaxed);
     }
 }
 

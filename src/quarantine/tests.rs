@@ -108,3 +108,26 @@ fn a_failed_write_is_told_and_a_second_try_goes_to_a_new_file() {
     quarantine.put(&[held(2, "main", Reason::NoRoute)]).unwrap();
     assert_eq!(seqs(dir.path(), &Filter::default()), [1, 2]);
 }
+
+#[test]
+fn counts_do_not_wait_for_a_sync() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), TestDisk::default());
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(disk.clone()), 1);
+    quarantine.put(&[held(1, "main", Reason::NoRoute)]).unwrap();
+    let (before, syncs) = (quarantine.counts().bytes, disk.syncs());
+    disk.slow_syncs(Duration::from_secs(2));
+    let putting = std::thread::spawn({
+        let quarantine = quarantine.clone();
+        move || quarantine.put(&[held(2, "main", Reason::NoRoute)])
+    });
+    let begin = std::time::Instant::now();
+    while disk.syncs() == syncs {
+        assert!(begin.elapsed() < Duration::from_secs(10), "no sync began");
+        std::thread::yield_now();
+    }
+    let asked = std::time::Instant::now();
+    assert_eq!(quarantine.counts().bytes, before);
+    assert!(asked.elapsed() < Duration::from_secs(1) && !putting.is_finished(), "it waited for the sync");
+    putting.join().unwrap().unwrap();
+    assert!(before > 0 && quarantine.counts().bytes > before);
+}

@@ -20,7 +20,7 @@ const HISTORY: i64 = 30 * 86_400 * super::device::SECOND;
 #[derive(Debug, thiserror::Error)]
 pub enum CityError {
     #[error("the registry cannot be read: {0}")]
-    Unreadable(#[from] csv::Error),
+    Unreadable(csv::Error),
     #[error("the simulated city has no device like the profile \"{profile}\" of \"{device}\"")]
     UnknownProfile { device: String, profile: String },
     #[error("the registry has no {0} device, which the simulated city needs")]
@@ -79,7 +79,7 @@ impl City {
             .comment(Some(b'#'))
             .from_reader(registry.as_bytes());
         for row in reader.deserialize() {
-            let row: Row = row?;
+            let row: Row = row.map_err(CityError::Unreadable)?;
             // A device has a row for each place it ever stood at.
             if !seen.insert(row.id.clone()) {
                 continue;

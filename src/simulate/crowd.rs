@@ -35,7 +35,7 @@ fn mixed(registry: &str) -> Result<Vec<Row>, CityError> {
         csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(registry.as_bytes());
     let mut kinds: Vec<(Kind, Vec<Row>)> = vec![(Kind::Noise, Vec::new())];
     for row in reader.deserialize() {
-        let row: Row = row?;
+        let row: Row = row.map_err(CityError::Unreadable)?;
         let Some(kind) = Kind::of_profile(&row.profile) else {
             return Err(CityError::UnknownProfile { device: row.id, profile: row.profile });
         };

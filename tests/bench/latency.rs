@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use nadikota::mqtt::publish::Publisher;
+use tempfile::TempDir;
 
 use super::Scale;
 use super::load;
@@ -23,23 +24,15 @@ pub fn measure(scale: Scale, report: &mut Report) {
     let mut rows = Vec::new();
     for (rate, age) in [(100, "200ms"), (2_000, "200ms"), (2_000, "10ms")] {
         let (broker, database) = (Mosquitto::start(""), InfluxDb::start());
-        let rest = format!(
-            "[batch]\nmax_age = \"{age}\"\n{}[[destinations]]\nkind = \"influxdb\"\nversion = \"1\"\nurl = \"{}\"\n\
-             database = \"{DATABASE}\"\n",
-            load::mqtt(broker.address(), "nadikota"),
-            database.url(),
-        );
-        let query = || {
-            let rows = database.query("SELECT last(battery_v) FROM air_quality WHERE device = 'PROBE'");
-            rows.first().and_then(|row| row["last"].as_f64())
-        };
-        let told = probe(&rest, broker.address(), rate, length, query);
+        let rest = format!("[batch]\nmax_age = \"{age}\"\n{}", influx1(&broker, &database));
+        let (_dir, _nadikota) = start(&rest);
+        let told = run(broker.address(), rate, length, || ask_influx1(&database));
         rows.push(row("InfluxDB 1.6.7", rate, age, &told));
     }
     let [listen] = free_addresses();
-    let rest = format!("[broker]\nlisten = \"{listen}\"\n[[destinations]]\nkind = \"embedded\"\n");
     let rate = 10_000;
-    let told = probe_store(&rest, listen, rate, length);
+    let (_dir, nadikota) = start(&embedded(listen));
+    let told = run(listen, rate, length, ask_store(&nadikota));
     rows.push(row("embedded broker and store", rate, "200ms", &told));
     report.title(
         "From publish to query",
@@ -60,10 +53,33 @@ fn row(name: &str, rate: u32, age: &str, told: &Published) -> Vec<String> {
     ]
 }
 
-fn probe_store(rest: &str, broker: SocketAddr, rate: u32, length: Duration) -> Published {
+pub fn start(rest: &str) -> (TempDir, Nadikota) {
     let dir = tempfile::tempdir().expect("a directory");
     let nadikota = Nadikota::start_alone(&load::configuration(dir.path(), 200, rest));
     poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));
+    (dir, nadikota)
+}
+
+/// From a broker to InfluxDB 1.6.7.
+pub fn influx1(broker: &Mosquitto, database: &InfluxDb) -> String {
+    format!(
+        "{}[[destinations]]\nkind = \"influxdb\"\nversion = \"1\"\nurl = \"{}\"\ndatabase = \"{DATABASE}\"\n",
+        load::mqtt(broker.address(), "nadikota"),
+        database.url(),
+    )
+}
+
+/// The embedded broker and store.
+pub fn embedded(listen: SocketAddr) -> String {
+    format!("[broker]\nlisten = \"{listen}\"\n[[destinations]]\nkind = \"embedded\"\n")
+}
+
+pub fn ask_influx1(database: &InfluxDb) -> Option<f64> {
+    let rows = database.query("SELECT last(battery_v) FROM air_quality WHERE device = 'PROBE'");
+    rows.first().and_then(|row| row["last"].as_f64())
+}
+
+pub fn ask_store(nadikota: &Nadikota) -> impl FnMut() -> Option<f64> + use<> {
     let store = rusqlite::Connection::open_with_flags(
         nadikota.data_dir().join("store.sqlite"),
         rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -71,24 +87,16 @@ fn probe_store(rest: &str, broker: SocketAddr, rate: u32, length: Duration) -> P
     .expect("the store");
     let sql = "SELECT l.value FROM latest l JOIN series s ON s.id = l.series JOIN fields f ON f.id = l.field \
                WHERE s.text LIKE '%device=PROBE%' AND f.name = 'battery_v'";
-    run(broker, rate, length, || store.query_row(sql, [], |row| row.get(0)).ok())
-}
-
-fn probe(
-    rest: &str,
-    broker: SocketAddr,
-    rate: u32,
-    length: Duration,
-    query: impl FnMut() -> Option<f64>,
-) -> Published {
-    let dir = tempfile::tempdir().expect("a directory");
-    let nadikota = Nadikota::start_alone(&load::configuration(dir.path(), 200, rest));
-    poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));
-    run(broker, rate, length, query)
+    move || store.query_row(sql, [], |row| row.get(0)).ok()
 }
 
 /// The probe counts up in its value, so one answer tells which publishes are there.
-fn run(broker: SocketAddr, rate: u32, length: Duration, mut query: impl FnMut() -> Option<f64>) -> Published {
+pub fn run(
+    broker: SocketAddr,
+    rate: u32,
+    length: Duration,
+    mut query: impl FnMut() -> Option<f64>,
+) -> Published {
     let load = Publishing::start(broker, rate, 200, length);
     let probes = (length.as_millis() / EVERY.as_millis()) as usize;
     let (sender, sent) = std::sync::mpsc::channel();
@@ -127,7 +135,7 @@ fn run(broker: SocketAddr, rate: u32, length: Duration, mut query: impl FnMut() 
         std::thread::sleep(Duration::from_millis(2));
     }
     probing.join().expect("the probe");
-    load.join();
+    told.sent = load.join().sent;
     told.latencies.sort_by(f64::total_cmp);
     told
 }

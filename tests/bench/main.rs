@@ -14,14 +14,17 @@
 )]
 
 mod backlog;
+mod boxed;
 mod client;
 mod latency;
 mod load;
 mod memory;
+mod page;
 mod parts;
 mod puback;
 mod report;
 mod sink;
+mod small;
 mod start;
 mod store;
 #[path = "../it/support/mod.rs"]
@@ -56,6 +59,8 @@ const MEASURES: &[(&str, Measure)] = &[
     ("latency", latency::measure),
     ("puback", puback::measure),
     ("memory", memory::measure),
+    ("page", page::measure),
+    ("small", small::measure),
     ("start", start::measure),
 ];
 

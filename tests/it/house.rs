@@ -123,6 +123,23 @@ fn each_rule_is_noticed_when_it_is_broken() {
     check("journal/mod.rs", "//! A.\nuse crate::helpers::x;", "not a room");
     check("source/mod.rs", "//! A.\nuse rumqttc::Event;", "only mqtt/");
     check("sink/mod.rs", "//! A.\nlet c = reqwest::Client::new();", "only sink/influxdb/");
+    check(
+        "clock.rs",
+        "//! A.\n#[error(\"{path}: {source}\")]\nA { path: String, source: Error },",
+        "printed twice",
+    );
+    check("clock.rs", "//! A.\n#[error(\"a: {0}\")]\nA(#[from] Error),", "printed twice");
+    check("clock.rs", "//! A.\n#[error(\n    \"a: {0}\"\n)]\nA(#[source] Error),", "printed twice");
+    check(
+        "clock.rs",
+        "//! A.\n#[error(\"a: {0}\")]\nA(Error),\n#[error(transparent)]\nB(#[from] Error),",
+        "",
+    );
+    check(
+        "clock.rs",
+        "//! A.\n#[error(\"a: {cause}\")]\nA { cause: Error },\n#[error(\"b\")]\nB { source: Error },",
+        "",
+    );
 }
 
 #[test]
@@ -158,6 +175,17 @@ fn violations(name: &str, text: &str) -> Vec<String> {
         found.push(format!("{lines} lines, more than {MOST_LINES}: split it"));
     }
     let code = without_comments(text);
+    // Whoever prints an error prints its sources too, so a text that holds one says it twice.
+    let twice = text.split("#[error(").skip(1).any(|error| {
+        let is_source = error.contains("#[from]") || error.contains("#[source]");
+        let said = error.split(")]").next().unwrap_or_default();
+        said.contains("{source") || (is_source && said.contains("{0"))
+    });
+    if twice {
+        found.push(
+            "an error's text holds its source, which is printed twice then; name it `cause`".to_owned(),
+        );
+    }
     for (library, owners) in OWNERS {
         if names(&code, library) && !owners.iter().any(|owner| name.starts_with(owner)) {
             found.push(format!("names {library}, which only {} may", owners[0]));

@@ -12,6 +12,7 @@ mod as_sent;
 mod compose;
 mod control;
 mod demo;
+mod errors;
 mod expiry;
 mod faults;
 mod flags;

@@ -14,9 +14,11 @@ use super::support::nadikota::Nadikota;
 use super::support::scripted::Scripted;
 use super::support::wait::poll_until;
 
-/// Of journal.max_size.
-const ROOM: u64 = 2 * 1024 * 1024;
+/// How long the journal's room lasts, about: long beside the second between two looks.
+const SECONDS: u32 = 30;
 const PAYLOAD: usize = 400;
+/// Bytes of one message in the journal, about.
+const RECORD: u32 = 490;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Publishes at a steady rate until told to stop.
@@ -52,11 +54,11 @@ fn near(told: f64, truth: f64, within: f64, what: &str) {
 }
 
 /// One outage at one rate: how long it lasts until the journal is full, and until all is stored afterwards.
-fn outage(rate: u32, store_per_s: u32) {
+fn outage(rate: u32, batch: u32) {
+    let room = rate * SECONDS * RECORD;
     let broker = Mosquitto::start("");
     let away = Arc::new(AtomicBool::new(true));
     let gone = Arc::clone(&away);
-    let batch = store_per_s / 10;
     // A database that is away answers 503; back again it takes a batch each tenth of a second.
     let database = Scripted::start(move |request| {
         if !request.line.starts_with("POST") {
@@ -70,11 +72,12 @@ fn outage(rate: u32, store_per_s: u32) {
     });
     let nadikota = Nadikota::start_alone(&format!(
         "time_zone = \"Asia/Jakarta\"\n[mqtt]\nurl = \"mqtt://{}\"\n\
-         [journal]\nmax_size = \"{ROOM} B\"\nsegment_size = \"64 KiB\"\nmin_free = \"0 B\"\n\
+         [journal]\nmax_size = \"{room} B\"\nsegment_size = \"{} B\"\nmin_free = \"0 B\"\n\
          [batch]\nmax_points = {batch}\nmax_age = \"10ms\"\n\
          [[destinations]]\nkind = \"influxdb\"\nurl = \"{}\"\norg = \"o\"\nbucket = \"b\"\ntoken = \"t\"\nlanes = 1\n\
          [[routes]]\ntopic = \"load/{{device}}\"\nformat = \"json\"\n",
         broker.address(),
+        room / 32,
         database.url()
     ));
     poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));
@@ -86,13 +89,12 @@ fn outage(rate: u32, store_per_s: u32) {
     // At half of the room it says how long the rest lasts; the truth is when the journal takes no more.
     let (told, asked) = poll_until(LIMIT, "half of the room is used", || {
         let health = nadikota.health()?;
-        let half = u32::try_from(ROOM / 2).expect("small");
-        (number(&health, "left_bytes")? < f64::from(half)).then(|| (health, Instant::now()))
+        (number(&health, "left_bytes")? < f64::from(room / 2)).then(|| (health, Instant::now()))
     });
     assert_eq!(told["state"], "degraded", "{told}");
     let hours = number(&told, "hours_left").unwrap_or_else(|| panic!("no estimate: {told}"));
     poll_until(LIMIT, "the journal is full", || (!nadikota.ready()).then_some(()));
-    near(hours * 3600.0, asked.elapsed().as_secs_f64(), 0.15, "seconds until the journal is full");
+    near(hours * 3600.0, asked.elapsed().as_secs_f64(), 0.1, "seconds until the journal is full");
     stop.store(true, Ordering::SeqCst);
     publishing.join().expect("the load");
 
@@ -114,8 +116,10 @@ fn outage(rate: u32, store_per_s: u32) {
 }
 
 #[test]
-fn the_estimates_of_an_outage_are_near_the_truth_at_two_rates() {
-    let slow = std::thread::spawn(|| outage(200, 300));
-    outage(500, 400);
-    slow.join().expect("the slower one");
+fn the_estimates_of_an_outage_are_near_the_truth_at_three_rates() {
+    let others = [(100, 12), (400, 50)].map(|(rate, batch)| std::thread::spawn(move || outage(rate, batch)));
+    outage(1600, 200);
+    for other in others {
+        other.join().expect("a slower one");
+    }
 }

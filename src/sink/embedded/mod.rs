@@ -52,8 +52,8 @@ const SCHEMA: &str = "
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("{}: {source}", path.display())]
-    Sqlite { path: PathBuf, source: rusqlite::Error },
+    #[error("{}: {cause}", path.display())]
+    Sqlite { path: PathBuf, cause: rusqlite::Error },
     #[error("{}: written by a later version of nadikota (store version {found}); run that one", path.display())]
     Newer { path: PathBuf, found: i64 },
 }
@@ -85,7 +85,7 @@ impl Store {
         part: Part,
     ) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
-        let failed = |source| StoreError::Sqlite { path: path.clone(), source };
+        let failed = |cause| StoreError::Sqlite { path: path.clone(), cause };
         let connection = Connection::open(&path).map_err(failed)?;
         connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;

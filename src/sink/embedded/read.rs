@@ -47,7 +47,7 @@ impl Reader {
         match opened {
             Ok((_, found)) if found > VERSION => Err(StoreError::Newer { path, found }),
             Ok((connection, _)) => Ok(Self(connection)),
-            Err(source) => Err(StoreError::Sqlite { path, source }),
+            Err(cause) => Err(StoreError::Sqlite { path, cause }),
         }
     }
 

@@ -82,7 +82,7 @@ pub(super) fn build(text: &str) -> Transform {
     let catalogue = Catalogue::load(CATALOGUE, "catalogue.toml").unwrap();
     let profiles = Profiles::load(&[("profiles.toml".to_owned(), PROFILES.to_owned())], &catalogue).unwrap();
     let zone = jiff::tz::TimeZone::UTC;
-    let registry = Arc::new(Registry::load(DEVICES, "devices.csv", &zone, &profiles).unwrap());
+    let registry = Arc::new(Registry::load(DEVICES, "devices.csv", &zone, Some(&profiles)).unwrap());
     let catalogue = Arc::new(catalogue);
     Transform::new(config, catalogue, &profiles, registry, zone).unwrap()
 }
