@@ -20,7 +20,7 @@ use super::report::{Median, Report, short};
 
 const DEVICES: usize = 200;
 
-fn message(topic: String, payload: String) -> Message {
+pub(crate) fn message(topic: String, payload: String) -> Message {
     Message {
         topic: topic.into(),
         payload: payload.into(),
