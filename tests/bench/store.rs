@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Scale;
 use super::load::{self, Load};
+use super::memory::{cpu, peak};
 use super::report::{Median, Report, short};
 use super::support::nadikota::Nadikota;
 use super::support::wait::{free_addresses, poll_until};
@@ -44,6 +45,7 @@ pub fn measure(scale: Scale, report: &mut Report) {
         (stored >= count).then_some(())
     });
     let seconds = begin.elapsed().as_secs_f64();
+    let (micros, peak) = (cpu(nadikota.id()) * 1e6 / count as f64, peak(nadikota.id()));
     let (device, whole) = ("AQ-0500", std::fs::metadata(nadikota.data_dir().join(embedded::FILE)));
     let begin = Instant::now();
     let (points, values) = day(&nadikota.data_dir(), device);
@@ -64,6 +66,8 @@ pub fn measure(scale: Scale, report: &mut Report) {
                 "from the first publish to the last stored".to_owned(),
                 format!("{} msg/s", short(count as f64 / seconds)),
             ],
+            vec!["CPU of the service for each message".to_owned(), format!("{} µs", short(micros))],
+            vec!["its peak memory".to_owned(), format!("{} MiB", short(peak))],
             vec![
                 format!(
                     "a day of one device of {devices} ({points} points, {values} values) out of {} messages",
