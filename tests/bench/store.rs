@@ -1,19 +1,38 @@
 //! The embedded store: how fast it takes points, and how fast it gives a day of one series out of many points.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use nadikota::batch::Batch;
+use nadikota::clock::Clock;
+use nadikota::line_protocol;
+use nadikota::message::Record;
 use nadikota::mqtt::publish::Publisher;
+use nadikota::sink::{LineVerdict, embedded};
+use nadikota::status::Board;
+use nadikota::transform::State;
+use tokio_util::sync::CancellationToken;
 
 use super::Scale;
 use super::load::{self, Load};
-use super::report::{Report, short};
+use super::memory::{cpu, peak};
+use super::report::{Median, Report, short};
 use super::support::nadikota::Nadikota;
 use super::support::wait::{free_addresses, poll_until};
 
 const LIMIT: Duration = Duration::from_secs(600);
 
+/// One connection has one message per sync (decision 006), so there are as many as a small site has devices.
+const CONNECTIONS: usize = 64;
+/// Publishes without a PUBACK on each.
+const WINDOW: usize = 20;
+
 pub fn measure(scale: Scale, report: &mut Report) {
     let (count, devices) = (scale.of(5_000_u64, 1_250_000), 1_000);
+    let alone = alone(scale, devices);
     let dir = tempfile::tempdir().expect("a directory");
     let [listen] = free_addresses();
     let rest = format!("[broker]\nlisten = \"{listen}\"\n[[destinations]]\nkind = \"embedded\"\n");
@@ -26,69 +45,141 @@ pub fn measure(scale: Scale, report: &mut Report) {
         (stored >= count).then_some(())
     });
     let seconds = begin.elapsed().as_secs_f64();
-    let store = rusqlite::Connection::open_with_flags(
-        nadikota.data_dir().join("store.sqlite"),
-        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
-    )
-    .expect("the store");
-    let sql = "SELECT count(*), sum(p.value) FROM points p WHERE p.ts BETWEEN ?1 AND ?2 \
-               AND p.series = (SELECT id FROM series WHERE text LIKE '%device=AQ-0500%') \
-               AND p.field = (SELECT id FROM fields WHERE name = 'pm25_ugm3')";
-    let now = jiff::Timestamp::now().as_nanosecond() as i64;
-    let day = 24 * 3_600_000_000_000;
+    let (micros, peak) = (cpu(nadikota.id()) * 1e6 / count as f64, peak(nadikota.id()));
+    let (device, whole) = ("AQ-0500", std::fs::metadata(nadikota.data_dir().join(embedded::FILE)));
     let begin = Instant::now();
-    let found: i64 = store.query_row(sql, [now - 2 * day, now], |row| row.get(0)).expect("a day");
+    let (points, values) = day(&nadikota.data_dir(), device);
     let read = begin.elapsed();
-    assert!(found > 0, "the series is there");
+    assert!(points > 0, "the series is there");
     report.title(
         "The embedded store",
-        "One client publishes to the embedded broker, 8 values a message, each stored with its flag.",
+        &format!(
+            "{CONNECTIONS} connections publish to the embedded broker, 8 values a message, each stored with its flag and \
+             with the delay."
+        ),
     );
     report.table(
         &["", ""],
         &[
+            vec!["the store alone, given batches of 2,500".to_owned(), alone.told("msg/s")],
             vec![
                 "from the first publish to the last stored".to_owned(),
                 format!("{} msg/s", short(count as f64 / seconds)),
             ],
+            vec!["CPU of the service for each message".to_owned(), format!("{} µs", short(micros))],
+            vec!["its peak memory".to_owned(), format!("{} MiB", short(peak))],
             vec![
-                format!("one series of {devices} ({found} values) out of {} messages", short(count as f64)),
+                format!(
+                    "a day of one device of {devices} ({points} points, {values} values) out of {} messages",
+                    short(count as f64)
+                ),
                 format!("{} ms", short(read.as_secs_f64() * 1000.0)),
+            ],
+            vec![
+                "the file, for each message".to_owned(),
+                format!("{} bytes", short(whole.expect("the store").len() as f64 / count as f64)),
             ],
         ],
     );
 }
 
-/// Over four connections: one would be limited by its window, not by the store.
-fn publish(broker: std::net::SocketAddr, count: u64, devices: usize) {
-    let clients = 4;
-    let threads: Vec<_> = (0..clients)
-        .map(|client| {
-            std::thread::spawn(move || {
-                let runtime =
-                    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-                runtime.block_on(async {
-                    let options = super::support::city::client(broker, &format!("load-{client}"));
-                    let mut publisher = Publisher::new(&options, 1000);
-                    let mut load = Load::new(devices);
-                    for number in 0..count {
-                        let (topic, payload) = load.message();
-                        if number % clients != client {
-                            continue;
-                        }
-                        let mut payload = payload.into_bytes();
-                        while publisher.outstanding() >= 1000
-                            || !publisher.try_publish(number, &topic, std::mem::take(&mut payload), false)
-                        {
-                            publisher.poll().await.expect("the broker stays");
-                        }
-                    }
-                    while publisher.outstanding() > 0 {
-                        publisher.poll().await.expect("the broker stays");
-                    }
-                });
-            })
-        })
-        .collect();
-    threads.into_iter().for_each(|thread| thread.join().expect("a client"));
+/// Reads as `export` does: how many points and values there are of the device since yesterday.
+fn day(dir: &std::path::Path, device: &str) -> (usize, usize) {
+    let reader = embedded::Reader::open(dir).expect("the store");
+    let now = jiff::Timestamp::now().as_nanosecond() as i64;
+    let from = now - 25 * 3_600_000_000_000;
+    let mut pages = embedded::Pages::new(&reader, from, now, None, Some(device.to_owned())).expect("pages");
+    let (mut points, mut found) = (Vec::new(), (0, 0));
+    while pages.next_page(&mut points).expect("a page") {
+        let values = points.drain(..).map(|point| point.fields.len());
+        found = values.fold(found, |(points, all), values| (points + 1, all + values));
+    }
+    found
+}
+
+/// Writes batches as a delivery does, with nothing else at work; batches of 1 MiB, the default.
+fn alone(scale: Scale, devices: usize) -> Median {
+    let (batches, lines) = (scale.of(2, 100), 2_500);
+    let dir = tempfile::tempdir().expect("a directory");
+    let transform = load::transform(dir.path(), devices);
+    let part = Board::new(Clock::System).part("store");
+    let store = embedded::Store::open(dir.path(), None, Clock::System, part).expect("a store");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (mut load, mut state, mut points) = (Load::new(devices), State::default(), Vec::new());
+    let mut round = || {
+        let mut spent = Duration::ZERO;
+        for _ in 0..batches {
+            let mut batch = Batch::default();
+            for seq in 0..lines {
+                let (topic, payload) = load.message();
+                let received = jiff::Timestamp::now().as_nanosecond() as i64;
+                let message = super::parts::message(topic, payload);
+                points.clear();
+                transform.apply(
+                    &Record { seq, received, clock_suspect: false, message },
+                    &mut state,
+                    &mut points,
+                );
+                for point in &points {
+                    line_protocol::write(point, &mut batch.text);
+                    batch.ends.push(batch.text.len());
+                }
+            }
+            let begin = Instant::now();
+            let verdicts =
+                runtime.block_on(store.deliver(&batch, &CancellationToken::new())).expect("stored");
+            spent += begin.elapsed();
+            assert!(verdicts.iter().all(|verdict| *verdict == LineVerdict::Stored), "all lines are good");
+        }
+        (batches * lines) as f64 / spent.as_secs_f64()
+    };
+    Median::of((0..scale.rounds()).map(|_| round()).collect())
+}
+
+/// Each device publishes over one and the same connection.
+fn publish(broker: SocketAddr, count: u64, devices: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let queues = (0..CONNECTIONS).map(|_| VecDeque::new()).collect();
+    let city =
+        Rc::new(RefCell::new(City { load: Load::new(devices), left: count, device: 0, devices, queues }));
+    let local = tokio::task::LocalSet::new();
+    for connection in 0..CONNECTIONS {
+        local.spawn_local(client(broker, connection, Rc::clone(&city)));
+    }
+    runtime.block_on(local);
+    assert_eq!(city.borrow().left, 0, "all is published");
+}
+
+struct City {
+    load: Load,
+    left: u64,
+    device: usize,
+    devices: usize,
+    queues: Vec<VecDeque<(String, String)>>,
+}
+
+impl City {
+    fn next(&mut self, connection: usize) -> Option<(String, String)> {
+        while self.queues[connection].is_empty() && self.left > 0 {
+            self.left -= 1;
+            self.queues[self.device % CONNECTIONS].push_back(self.load.message());
+            self.device = (self.device + 1) % self.devices;
+        }
+        self.queues[connection].pop_front()
+    }
+}
+
+async fn client(broker: SocketAddr, connection: usize, city: Rc<RefCell<City>>) {
+    let options = super::support::city::client(broker, &format!("load-{connection}"));
+    let mut publisher = Publisher::new(&options, WINDOW as u16);
+    let next = || city.borrow_mut().next(connection);
+    while let Some((topic, payload)) = next() {
+        while publisher.outstanding() >= WINDOW {
+            publisher.poll().await.expect("the broker stays");
+        }
+        assert!(publisher.try_publish(0, &topic, payload.into_bytes(), false), "the window has room");
+    }
+    while publisher.outstanding() > 0 {
+        publisher.poll().await.expect("the broker stays");
+    }
 }

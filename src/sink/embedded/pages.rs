@@ -1,47 +1,45 @@
-//! Pages: all points of a span of time, some thousands at a time, so that neither memory nor the writer suffers.
+//! Pages: all points of a span of time, some thousand at a time, so that neither memory nor the writer suffers.
 //!
 //! Each page is a reading of its own: one that lasted as long as an export would keep SQLite from ever shortening
 //! its log. What is written meanwhile may be among the points or not.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use rusqlite::params;
-use rusqlite::types::ValueRef;
+use rusqlite::{OptionalExtension as _, params};
 
-use super::{Reader, parse};
-use crate::point::{FieldValue, Point};
+use super::{Reader, packed, parse};
+use crate::point::Point;
 
-/// Field values in one page.
-const ROWS: usize = 10_000;
+/// Points in one page.
+const POINTS: usize = 1_000;
 
 /// Measurement and tags.
 type Series = (Arc<str>, Arc<[(Arc<str>, Arc<str>)]>);
 
-/// Reads page after page.
+/// Reads page after page: series after series, each in the order of time.
 #[derive(Debug)]
 pub struct Pages<'r> {
     reader: &'r Reader,
-    /// What was read last: time, series, field.
-    after: (i64, i64, i64),
-    /// The last time to read.
+    from: i64,
     last: i64,
-    ended: bool,
-    /// A point whose fields may go on in the next page, and its series.
-    open: Option<(i64, Point)>,
     measurement: Option<String>,
     device: Option<String>,
-    /// Nothing for those that are not wanted.
-    series: HashMap<i64, Option<Series>>,
-    fields: HashMap<i64, Arc<str>>,
-    /// Values whose series or name cannot be read.
+    /// The last series there is, to tell how far it has come.
+    end: i64,
+    /// The series that is read.
+    at: i64,
+    series: Option<Series>,
+    /// The time to go on from in it; nothing when it is read.
+    next: Option<i64>,
+    fields: HashMap<u64, Arc<str>>,
+    /// Points or values that cannot be read, or whose series or name cannot.
     pub unreadable: u64,
-    /// The first and the last time there is, to tell how far it has come.
-    span: (i64, i64),
 }
 
 impl<'r> Pages<'r> {
-    /// Points from `from` to `last`, both included, in the order of time; of one measurement or device, where given.
+    /// Points from `from` to `last`, both included; of one measurement or device, where given.
     pub fn new(
         reader: &'r Reader,
         from: i64,
@@ -49,116 +47,99 @@ impl<'r> Pages<'r> {
         measurement: Option<String>,
         device: Option<String>,
     ) -> rusqlite::Result<Self> {
-        let edge = |query: &str| {
-            let found = reader.0.query_row(query, params![from, last], |row| row.get::<_, Option<i64>>(0));
-            found.map(|edge| edge.unwrap_or(from))
-        };
-        let span = (
-            edge("SELECT min(ts) FROM points WHERE ts >= ?1 AND ts <= ?2")?,
-            edge("SELECT max(ts) FROM points WHERE ts >= ?1 AND ts <= ?2")?,
-        );
-        let (after, series, fields) = ((from, i64::MIN, i64::MIN), HashMap::new(), HashMap::new());
-        let (ended, open, unreadable) = (false, None, 0);
-        Ok(Self { reader, after, last, ended, open, measurement, device, series, fields, unreadable, span })
+        let end = reader.0.query_row("SELECT max(id) FROM series", [], |row| row.get::<_, Option<i64>>(0))?;
+        let (end, at, series, next) = (end.unwrap_or(0), 0, None, None);
+        let (fields, unreadable) = (HashMap::new(), 0);
+        Ok(Self { reader, from, last, measurement, device, end, at, series, next, fields, unreadable })
     }
 
     /// How far it has come, from 0 to 1.
     pub fn progress(&self) -> f64 {
-        let (first, last) = self.span;
-        let whole = last.abs_diff(first).max(1);
-        let done = self.after.0.clamp(first, last).abs_diff(first);
-        seconds(done) / seconds(whole)
+        let whole = |id: i64| Duration::from_secs(u64::try_from(id).unwrap_or(0)).as_secs_f64();
+        (whole(self.at) / whole(self.end).max(1.0)).min(1.0)
     }
 
     /// Appends the points of the next page; false at the end.
     pub fn next_page(&mut self, points: &mut Vec<Point>) -> rusqlite::Result<bool> {
-        if self.ended {
-            return Ok(false);
-        }
-        let mut statement = self.reader.0.prepare_cached(
-            "SELECT ts, series, field, value FROM points WHERE (ts, series, field) > (?1, ?2, ?3) AND ts <= ?4 \
-             ORDER BY ts, series, field LIMIT ?5",
-        )?;
-        let (time, series, field) = self.after;
-        let mut rows = statement.query(params![time, series, field, self.last, i64::try_from(ROWS).ok()])?;
-        let mut count = 0;
-        while let Some(row) = rows.next()? {
-            count += 1;
-            self.after = (row.get(0)?, row.get(1)?, row.get(2)?);
-            self.take(row.get_ref(3)?, points)?;
-        }
-        if count < ROWS {
-            self.ended = true;
-            points.extend(self.open.take().map(|(_, point)| point));
+        let mut room = POINTS;
+        while room > 0 {
+            match (self.next, self.series.clone()) {
+                (Some(next), Some(series)) => room = self.read(next, &series, room, points)?,
+                _ if self.advance()? => {}
+                _ => return Ok(room < POINTS),
+            }
         }
         Ok(true)
     }
 
-    /// One value of the row just read.
-    fn take(&mut self, stored: ValueRef<'_>, points: &mut Vec<Point>) -> rusqlite::Result<()> {
-        let (time, series, field) = self.after;
-        let value = match stored {
-            ValueRef::Real(number) => FieldValue::Float(number),
-            ValueRef::Integer(number) => FieldValue::Integer(number),
-            ValueRef::Text(text) => FieldValue::Text(String::from_utf8_lossy(text).into_owned()),
-            ValueRef::Null | ValueRef::Blob(_) => {
+    /// Goes to the next series that is wanted; false where there is none.
+    fn advance(&mut self) -> rusqlite::Result<bool> {
+        let mut statement =
+            self.reader.0.prepare_cached("SELECT id, text FROM series WHERE id > ? ORDER BY id")?;
+        let mut rows = statement.query(params![self.at])?;
+        while let Some(row) = rows.next()? {
+            self.at = row.get(0)?;
+            let Some((measurement, tags)) = parse::series(row.get_ref(1)?.as_str()?) else {
                 self.unreadable += 1;
-                return Ok(());
+                continue;
+            };
+            let device = tags.iter().find(|(key, _)| key == "device").map(|(_, device)| device);
+            let wanted = self.measurement.as_ref().is_none_or(|wanted| *wanted == measurement)
+                && self.device.as_ref().is_none_or(|wanted| Some(wanted) == device);
+            if wanted {
+                let tags = tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+                (self.series, self.next) = (Some((measurement.into(), tags)), Some(self.from));
+                return Ok(true);
             }
-        };
-        let begins = self.open.as_ref().is_none_or(|(open, point)| (point.time, *open) != (time, series));
-        if begins {
-            points.extend(self.open.take().map(|(_, point)| point));
         }
-        let Some((measurement, tags)) = self.series(series)? else { return Ok(()) };
-        let Some(name) = self.field(field)? else { return Ok(()) };
-        let begin = || (series, Point { measurement, tags, fields: Vec::new(), time });
-        self.open.get_or_insert_with(begin).1.fields.push((name, value));
-        Ok(())
+        Ok(false)
     }
 
-    fn series(&mut self, id: i64) -> rusqlite::Result<Option<Series>> {
-        if let Some(known) = self.series.get(&id) {
-            return Ok(known.clone());
+    /// Appends points of the series at hand; gives how much room is left.
+    fn read(
+        &mut self,
+        next: i64,
+        (measurement, tags): &Series,
+        room: usize,
+        points: &mut Vec<Point>,
+    ) -> rusqlite::Result<usize> {
+        let mut statement = self.reader.0.prepare_cached(
+            "SELECT ts, fields FROM points WHERE series = ? AND ts >= ? AND ts <= ? ORDER BY ts LIMIT ?",
+        )?;
+        let limit = i64::try_from(room).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![self.at, next, self.last, limit])?;
+        let (mut left, mut time) = (room, next);
+        while let Some(row) = rows.next()? {
+            (left, time) = (left - 1, row.get(0)?);
+            let mut fields = Vec::new();
+            for entry in packed::entries(row.get_ref(1)?.as_blob().unwrap_or(&[0xff])) {
+                let name = entry.as_ref().map(|(field, _)| self.field(*field)).transpose()?.flatten();
+                match (name, entry) {
+                    (Some(name), Some((_, value))) => fields.push((name, value)),
+                    _ => self.unreadable += 1,
+                }
+            }
+            if !fields.is_empty() {
+                points.push(Point {
+                    measurement: Arc::clone(measurement),
+                    tags: Arc::clone(tags),
+                    fields,
+                    time,
+                });
+            }
         }
-        let Some((measurement, tags)) =
-            self.text("series", "text", id)?.and_then(|text| parse::series(&text))
-        else {
-            self.unreadable += 1;
-            return Ok(None);
-        };
-        let device = tags.iter().find(|(key, _)| key == "device").map(|(_, device)| device);
-        let wanted = self.measurement.as_ref().is_none_or(|wanted| *wanted == measurement)
-            && self.device.as_ref().is_none_or(|wanted| Some(wanted) == device);
-        let series = wanted.then(|| {
-            let tags = tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-            (measurement.into(), tags)
-        });
-        self.series.insert(id, series.clone());
-        Ok(series)
+        // A page that is full may end in the middle of the series.
+        self.next = if left == 0 { time.checked_add(1) } else { None };
+        Ok(left)
     }
 
-    fn field(&mut self, id: i64) -> rusqlite::Result<Option<Arc<str>>> {
+    fn field(&mut self, id: u64) -> rusqlite::Result<Option<Arc<str>>> {
         if let Some(known) = self.fields.get(&id) {
             return Ok(Some(Arc::clone(known)));
         }
-        let Some(name) = self.text("fields", "name", id)? else {
-            self.unreadable += 1;
-            return Ok(None);
-        };
-        let name: Arc<str> = name.into();
-        self.fields.insert(id, Arc::clone(&name));
-        Ok(Some(name))
+        let mut statement = self.reader.0.prepare_cached("SELECT name FROM fields WHERE id = ?")?;
+        let name: Option<String> =
+            statement.query_row(params![id.cast_signed()], |row| row.get(0)).optional()?;
+        Ok(name.map(|name| Arc::clone(self.fields.entry(id).or_insert(name.into()))))
     }
-
-    fn text(&self, table: &str, column: &str, id: i64) -> rusqlite::Result<Option<String>> {
-        let mut statement =
-            self.reader.0.prepare_cached(&format!("SELECT {column} FROM {table} WHERE id = ?"))?;
-        let mut rows = statement.query(params![id])?;
-        rows.next()?.map(|row| row.get(0)).transpose()
-    }
-}
-
-fn seconds(nanos: u64) -> f64 {
-    std::time::Duration::from_nanos(nanos).as_secs_f64()
 }

@@ -13,8 +13,13 @@ pub(super) struct Line<'a> {
 
 /// Nothing where the line is not of the shape our writer gives.
 pub(super) fn line(text: &str) -> Option<Line<'_>> {
-    let (series, fields, time) = parts(text)?;
-    Some(Line { series, fields: split(fields, b',', true).map(field).collect::<Option<_>>()?, time })
+    let (series, written, time) = parts(text)?;
+    let read = |(name, text)| Some((unescape(name), value(text)?));
+    Some(Line {
+        series,
+        fields: fields(written).map(|field| field.and_then(read)).collect::<Option<_>>()?,
+        time,
+    })
 }
 
 /// Series, fields and time of a line, copying nothing.
@@ -28,8 +33,13 @@ pub fn parts(text: &str) -> Option<(&str, &str, i64)> {
 }
 
 /// Name and value of each field as they stand, escaped.
-pub fn pairs(fields: &str) -> impl Iterator<Item = (&str, &str)> {
-    split(fields, b',', true).filter_map(|field| {
+pub fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    fields(text).flatten()
+}
+
+/// The same; nothing for what is no field.
+pub(super) fn fields(text: &str) -> impl Iterator<Item = Option<(&str, &str)>> {
+    split(text, b',', true).map(|field| {
         let at = find(field, b'=', false)?;
         Some((field.get(..at)?, field.get(at + 1..)?))
     })
@@ -58,22 +68,20 @@ pub fn point(text: &str) -> Option<Point> {
     })
 }
 
-fn field(text: &str) -> Option<(String, FieldValue)> {
-    let at = find(text, b'=', false)?;
-    let (name, value) = (unescape(text.get(..at)?), text.get(at + 1..)?);
-    let value = match value.as_bytes() {
+/// The value of a field.
+pub(super) fn value(text: &str) -> Option<FieldValue> {
+    Some(match text.as_bytes() {
         [b'"', .., b'"'] => {
-            let inner = value.get(1..value.len() - 1)?;
+            let inner = text.get(1..text.len() - 1)?;
             FieldValue::Text(inner.replace("\\\"", "\"").replace("\\\\", "\\"))
         }
         b"t" | b"true" => FieldValue::Boolean(true),
         b"f" | b"false" => FieldValue::Boolean(false),
-        _ => match value.strip_suffix('i') {
+        _ => match text.strip_suffix('i') {
             Some(whole) => FieldValue::Integer(whole.parse().ok()?),
-            None => FieldValue::Float(value.parse().ok()?),
+            None => FieldValue::Float(text.parse().ok().filter(|number: &f64| number.is_finite())?),
         },
-    };
-    Some((name, value))
+    })
 }
 
 /// Where `wanted` stands unescaped and, where `quotes` count, outside of quotes.

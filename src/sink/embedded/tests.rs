@@ -63,25 +63,66 @@ async fn a_point_is_read_back_whole_and_twice_is_once() {
     let mut found = all(dir.path());
     found.sort();
     assert_eq!(found, expected);
+    assert_eq!(Reader::open(dir.path()).unwrap().count().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn fields_of_one_time_are_one_point_and_the_later_value_stays_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&open(dir.path(), None), &["m,d=a v=1,w=7 200", "m,d=a v=2 300", "m,d=b v=5 200", "m,d=a x=9 200"])
+        .await;
+    write(&open(dir.path(), None), &["m,d=a u=\"t\",v=3 200", "m,d=a v=0 100"]).await;
+    let expected =
+        ["m,d=a v=0.0 100", "m,d=a v=3.0,w=7.0,x=9.0,u=\"t\" 200", "m,d=a v=2.0 300", "m,d=b v=5.0 200"];
+    assert_eq!(exported(dir.path(), i64::MIN, i64::MAX, None, None), expected);
     assert_eq!(Reader::open(dir.path()).unwrap().count().unwrap(), 4);
 }
 
 #[tokio::test]
-async fn latest_never_goes_back_and_a_restart_goes_on() {
+async fn a_batch_that_fails_leaves_nothing_and_is_written_whole_the_next_time() {
     let dir = tempfile::tempdir().unwrap();
-    write(&open(dir.path(), None), &["m,d=a v=1 200", "m,d=a v=2 300"]).await;
-    write(&open(dir.path(), None), &["m,d=a v=3 100"]).await;
+    let store = open(dir.path(), None);
+    write(&store, &["m,d=a v=1 1"]).await;
+    let lines = batch(&["m,d=b w=1 1", "m,d=a v=2 1", "m,d=c v=3,x=1 1"]);
+    let fails =
+        "CREATE TRIGGER t BEFORE INSERT ON points WHEN new.series = 3 BEGIN SELECT RAISE(ABORT, 'no'); END";
+    let mut writer = store.writer.lock().unwrap();
+    writer.connection.execute_batch(fails).unwrap();
+    assert!(writer.write(&lines).is_err());
+    assert_eq!(exported(dir.path(), i64::MIN, i64::MAX, None, None), ["m,d=a v=1.0 1"]);
+    writer.connection.execute_batch("DROP TRIGGER t").unwrap();
+    writer.write(&lines).unwrap();
+    let expected = ["m,d=a v=2.0 1", "m,d=b w=1.0 1", "m,d=c v=3.0,x=1.0 1"];
+    assert_eq!(exported(dir.path(), i64::MIN, i64::MAX, None, None), expected);
+}
+
+#[tokio::test]
+async fn a_damaged_value_is_counted_and_the_rest_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), None);
+    write(&store, &["m v=1,w=2 1", "m v=3 2", "n v=4 3"]).await;
+    let damage = "UPDATE points SET fields = substr(fields, 1, 12) WHERE ts = 1; UPDATE series SET text = 'n,' WHERE id = 2";
+    store.writer.lock().unwrap().connection.execute_batch(damage).unwrap();
     let reader = Reader::open(dir.path()).unwrap();
-    assert_eq!(told(|with| reader.latest(with).unwrap()), ["300 m d:a v=Number(2.0)"]);
-    assert_eq!(told(|with| reader.between(100, 300, with).unwrap()).len(), 2);
+    let mut pages = Pages::new(&reader, i64::MIN, i64::MAX, None, None).unwrap();
+    let mut points = Vec::new();
+    while pages.next_page(&mut points).unwrap() {}
+    let found: Vec<_> = points.iter().map(|point| (point.time, point.fields.len())).collect();
+    assert_eq!((found, pages.unreadable), (vec![(1, 1), (2, 1)], 2));
+    write(&store, &["m w=5 1"]).await;
+    assert_eq!(told(|with| reader.each(with).unwrap())[..2], ["1 m  v=Number(1.0)", "1 m  w=Number(5.0)"]);
 }
 
 #[tokio::test]
 async fn a_line_it_cannot_read_is_refused_and_the_others_are_stored() {
     let dir = tempfile::tempdir().unwrap();
-    let verdicts = write(&open(dir.path(), None), &["m v=1 1", "m v= 2", "m v=3 3"]).await;
+    let verdicts = write(
+        &open(dir.path(), None),
+        &["m v=1 1", "m v= 2", "m v=3 3", "m v=nan 4", "m v=1e999 5", "m 6", "m v 7"],
+    )
+    .await;
     let refused: Vec<_> = verdicts.iter().map(|verdict| *verdict != LineVerdict::Stored).collect();
-    assert_eq!((refused, all(dir.path()).len()), (vec![false, true, false], 2));
+    assert_eq!((refused, all(dir.path()).len()), (vec![false, true, false, true, true, true, true], 2));
 }
 
 #[tokio::test]
@@ -90,21 +131,9 @@ async fn old_points_go() {
     let store = open(dir.path(), Some(Duration::from_secs(3600)));
     let lines = [format!("m v=1 {}", NOW - 7_200_000_000_000), format!("m v=2 {}", NOW - 60_000_000_000)];
     write(&store, &[&lines[0], &lines[1]]).await;
-    store.inner.lock().unwrap().cleaned = Instant::now().checked_sub(2 * CLEAN_EVERY).unwrap();
+    store.writer.lock().unwrap().cleaned = Instant::now().checked_sub(2 * write::CLEAN_EVERY).unwrap();
     write(&store, &["m v=3 9000000000000000000"]).await;
     assert_eq!(all(dir.path()).len(), 2);
-}
-
-#[test]
-fn a_store_of_a_later_version_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    drop(open(dir.path(), None));
-    Connection::open(dir.path().join(FILE)).unwrap().pragma_update(None, "user_version", 9).unwrap();
-    let part = Board::new(Clock::System).part("store");
-    let error = Store::open(dir.path(), None, Clock::System, part).unwrap_err();
-    assert!(error.to_string().contains("later version"), "{error}");
-    let error = Reader::open(dir.path()).unwrap_err();
-    assert!(error.to_string().contains("later version"), "{error}");
 }
 
 /// Every point as line protocol, read in pages.
@@ -139,7 +168,7 @@ async fn an_export_gives_back_the_very_lines_that_were_written() {
         format!("m,device=d tiny={:e},whole=9007199254740993i,third={} 0", f64::from_bits(1), 1.0 / 3.0),
         "m,device=e big=1.7976931348623157e308,low=-9223372036854775808i 9223372036854775807".to_owned(),
     ];
-    // More values than two pages hold, and points that lie across their edges.
+    // More points than three pages hold.
     lines.extend((1..3_500).map(|n| format!("m,device=d a={n}.5,b={n}i,c=1.0,d=2.0,e=3.0,f=4.0,g=5.0 {n}")));
     for lines in lines.chunks(1_000) {
         let lines: Vec<_> = lines.iter().map(String::as_str).collect();
@@ -155,8 +184,12 @@ async fn an_export_gives_back_the_very_lines_that_were_written() {
     let mut expected: Vec<_> = lines.iter().map(|line| normal(line)).collect();
     let mut found: Vec<_> =
         exported(dir.path(), i64::MIN, i64::MAX, None, None).iter().map(|line| normal(line)).collect();
-    let times: Vec<_> = found.iter().map(|line| point(line.trim_end()).unwrap().time).collect();
-    assert!(times.is_sorted());
+    // Series after series as they came, each in the order of time.
+    let place = |line: &String| {
+        let (series, _, time) = parts(line.trim_end()).unwrap();
+        (expected.iter().position(|line| parts(line.trim_end()).unwrap().0 == series), time)
+    };
+    assert!(found.is_sorted_by_key(place));
     found.sort();
     expected.sort();
     assert_eq!(found.len(), expected.len());
@@ -183,7 +216,7 @@ async fn an_export_goes_on_beside_the_writer() {
     // No reading is open between two pages, so the log can be shortened.
     write(&store, &["m v=1 20000"]).await;
     let busy: i64 = store
-        .inner
+        .writer
         .lock()
         .unwrap()
         .connection
