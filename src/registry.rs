@@ -1,6 +1,6 @@
 //! The registry: which device is where, since when, and which profile it has. Read from `devices.csv`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -72,6 +72,7 @@ impl Registry {
     ) -> Result<Self, Vec<String>> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
         let (mut all, mut wrong) = (HashMap::<String, Vec<Arc<Device>>>::new(), Vec::new());
+        let mut texts = Texts::default();
         let headers = match reader.headers() {
             Ok(headers) => headers.clone(),
             Err(error) => return Err(vec![format!("{origin}: {error}")]),
@@ -88,7 +89,7 @@ impl Registry {
             let device = record
                 .deserialize::<Row>(Some(&headers))
                 .map_err(|error| error.to_string())
-                .and_then(|row| Device::new(row, zone, profiles));
+                .and_then(|row| Device::new(row, zone, profiles, &mut texts));
             match device {
                 Err(text) => wrong.push(format!("{origin}: line {line}: {text}")),
                 Ok((id, device)) => {
@@ -104,6 +105,7 @@ impl Registry {
         }
         for rows in all.values_mut() {
             rows.sort_by_key(|device| device.valid_from);
+            rows.shrink_to_fit();
         }
         if wrong.is_empty() { Ok(Self(all)) } else { Err(wrong) }
     }
@@ -159,8 +161,30 @@ impl Registry {
     }
 }
 
+/// Each text once: a city has a few districts and many devices.
+#[derive(Debug, Default)]
+struct Texts(HashSet<Arc<str>>);
+
+impl Texts {
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        match self.0.get(text) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let text = Arc::<str>::from(text);
+                self.0.insert(Arc::clone(&text));
+                text
+            }
+        }
+    }
+}
+
 impl Device {
-    fn new(row: Row, zone: &TimeZone, profiles: Option<&Profiles>) -> Result<(String, Self), String> {
+    fn new(
+        row: Row,
+        zone: &TimeZone,
+        profiles: Option<&Profiles>,
+        texts: &mut Texts,
+    ) -> Result<(String, Self), String> {
         if row.id.is_empty() {
             return Err("id is empty".to_owned());
         }
@@ -197,7 +221,12 @@ impl Device {
         let tags =
             [("city", &row.city), ("device", &row.id), ("district", &row.district), ("site", &row.site)];
         let tags = tags.iter().filter(|(_, value)| !value.is_empty());
-        let tags = tags.map(|(key, value)| (Arc::from(*key), Arc::from(value.as_str()))).collect();
+        let mut told = |key: &str, value: &str| {
+            // An id is one device's own.
+            let own = key == "device";
+            (texts.shared(key), if own { Arc::from(value) } else { texts.shared(value) })
+        };
+        let tags = tags.map(|(key, value)| told(key, value)).collect();
         let agency = row.agency.filter(|agency| !agency.is_empty());
         let datum_m = row.datum_m;
         Ok((row.id, Self { tags, profile, zone: own_zone, datum_m, agency, position, valid_from }))

@@ -2,7 +2,7 @@
 //!
 //! The only check that remembers: the last value of each device's quantities, by the time it was measured.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::de::Deserializer;
@@ -15,21 +15,40 @@ const MINUTE: f64 = 60e9;
 /// The most quantities remembered of one device, so that made up channels cannot fill the memory.
 const MAX_ENTRIES: usize = 256;
 
-/// The last values that were no failure.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Last(HashMap<String, Entries>);
+/// The last values that were no failure. A copy shares what neither side changes, so that a snapshot costs little.
+#[derive(Debug, Clone, Default)]
+pub struct Last {
+    devices: HashMap<Box<str>, Arc<Vec<Entry>>>,
+    keys: Keys,
+}
 
-/// Those of one device.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Entries(Vec<Entry>);
+/// Which values of a device there are. A city has a few and many devices, so each is kept once.
+#[derive(Debug, Clone, Default)]
+struct Keys {
+    list: Vec<Key>,
+    places: HashMap<Key, u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    field: Arc<str>,
+    channel: Option<Arc<str>>,
+}
 
 #[derive(Debug, Clone, PartialEq)]
 struct Entry {
-    field: Arc<str>,
-    channel: Option<Arc<str>>,
+    /// The place of its key.
+    key: u32,
     /// Unix time in nanoseconds.
     time: i64,
     value: f64,
+}
+
+/// Those of one device.
+#[derive(Debug)]
+pub struct Entries<'l> {
+    entries: &'l mut Vec<Entry>,
+    keys: &'l mut Keys,
 }
 
 /// One value to be judged.
@@ -44,40 +63,69 @@ pub struct Value<'v> {
 
 impl Last {
     /// What is remembered of one device; from now on it is, so there is always something.
-    pub fn of(&mut self, device: &str) -> Option<&mut Entries> {
-        if !self.0.contains_key(device) {
-            self.0.insert(device.to_owned(), Entries::default());
+    pub fn of(&mut self, device: &str) -> Option<Entries<'_>> {
+        if !self.devices.contains_key(device) {
+            self.devices.insert(device.into(), Arc::default());
         }
-        self.0.get_mut(device)
+        let entries = Arc::make_mut(self.devices.get_mut(device)?);
+        Some(Entries { entries, keys: &mut self.keys })
+    }
+
+    /// How many devices have values.
+    pub fn devices(&self) -> usize {
+        self.devices.len()
     }
 
     /// How many values are remembered.
     pub fn len(&self) -> usize {
-        self.0.values().map(|entries| entries.0.len()).sum()
+        self.devices.values().map(|entries| entries.len()).sum()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.devices.is_empty()
+    }
+
+    fn told<'l>(&'l self, entries: &'l [Entry]) -> impl Iterator<Item = Told<&'l str>> {
+        entries.iter().filter_map(|Entry { key, time, value }| {
+            let Key { field, channel } = self.keys.get(*key)?;
+            Some((&**field, channel.as_deref(), *time, value.to_bits()))
+        })
     }
 }
 
-impl Entries {
+impl Keys {
+    fn get(&self, place: u32) -> Option<&Key> {
+        self.list.get(usize::try_from(place).ok()?)
+    }
+
+    fn place(&mut self, key: Key) -> Option<u32> {
+        if let Some(place) = self.places.get(&key) {
+            return Some(*place);
+        }
+        let place = u32::try_from(self.list.len()).ok()?;
+        self.list.push(key.clone());
+        self.places.insert(key, place);
+        Some(place)
+    }
+}
+
+impl Entries<'_> {
     /// Judges a value against the last one before it and remembers it. `limit` is a change per minute; a shorter
     /// step may be as large as that of a minute, since sensors are noisy. Not evaluated: a first value, and one
     /// that is not later than the last.
     pub fn check(&mut self, new: Value<'_>, limit: f64) -> Flag {
-        let Self(entries) = self;
+        let Self { entries, keys } = self;
         // Nearly always it is the very text of the catalogue.
-        let same = |entry: &Entry| Arc::ptr_eq(&entry.field, new.field) || entry.field == *new.field;
-        let known = entries.iter_mut().find(|entry| same(entry) && entry.channel.as_ref() == new.channel);
-        let Some(last) = known else {
-            if entries.len() < MAX_ENTRIES {
-                entries.push(Entry {
-                    field: Arc::clone(new.field),
-                    channel: new.channel.cloned(),
-                    time: new.time,
-                    value: new.value,
-                });
+        let same = |key: &Key| {
+            (Arc::ptr_eq(&key.field, new.field) || key.field == *new.field)
+                && key.channel.as_ref() == new.channel
+        };
+        let Some(last) = entries.iter_mut().find(|entry| keys.get(entry.key).is_some_and(same)) else {
+            let key = Key { field: Arc::clone(new.field), channel: new.channel.cloned() };
+            if entries.len() < MAX_ENTRIES
+                && let Some(key) = keys.place(key)
+            {
+                entries.push(Entry { key, time: new.time, value: new.value });
             }
             return Flag::NotEvaluated;
         };
@@ -92,47 +140,38 @@ impl Entries {
     }
 }
 
-/// Values as their bits: no digit is lost on the way.
+/// One value as it is saved: field, channel, time, and its bits, so that no digit is lost on the way.
+type Told<T> = (T, Option<T>, i64, u64);
+
+impl PartialEq for Last {
+    fn eq(&self, other: &Self) -> bool {
+        self.devices.len() == other.devices.len()
+            && self.devices.iter().all(|(device, entries)| {
+                let others = other.devices.get(device);
+                others.is_some_and(|others| self.told(entries).eq(other.told(others)))
+            })
+    }
+}
+
 impl Serialize for Last {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.0.iter().map(|(device, entries)| {
-            let tell = |entry: &Entry| {
-                (
-                    entry.field.to_string(),
-                    entry.channel.as_deref().map(str::to_owned),
-                    entry.time,
-                    entry.value.to_bits(),
-                )
-            };
-            (device, entries.0.iter().map(tell).collect::<Vec<_>>())
-        }))
+        let told = |entries| self.told(entries).collect::<Vec<_>>();
+        to.collect_map(self.devices.iter().map(|(device, entries)| (device, told(entries))))
     }
 }
 
 impl<'de> Deserialize<'de> for Last {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        type Told = (String, Option<String>, i64, u64);
-        let told = HashMap::<String, Vec<Told>>::deserialize(from)?;
-        // A city has a few names and many devices: each name is kept once.
-        let mut names = HashSet::<Arc<str>>::new();
-        let mut shared = |name: String| match names.get(&*name) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let name: Arc<str> = name.into();
-                names.insert(Arc::clone(&name));
-                name
+        let mut last = Self::default();
+        for (device, told) in HashMap::<Box<str>, Vec<Told<String>>>::deserialize(from)? {
+            let mut entries = Vec::with_capacity(told.len());
+            for (field, channel, time, bits) in told {
+                let key = last.keys.place(Key { field: field.into(), channel: channel.map(Arc::from) });
+                entries.extend(key.map(|key| Entry { key, time, value: f64::from_bits(bits) }));
             }
-        };
-        let mut entry = |(field, channel, time, value): Told| Entry {
-            field: shared(field),
-            channel: channel.map(&mut shared),
-            time,
-            value: f64::from_bits(value),
-        };
-        let devices = told.into_iter();
-        Ok(Self(
-            devices.map(|(id, told)| (id, Entries(told.into_iter().map(&mut entry).collect()))).collect(),
-        ))
+            last.devices.insert(device, Arc::new(entries));
+        }
+        Ok(last)
     }
 }
 

@@ -25,8 +25,8 @@ impl State {
         self.names.unregistered_devices()
     }
 
-    /// Roughly how many things it holds: what a copy of it costs.
+    /// Roughly how many things a copy of it copies.
     pub fn size(&self) -> usize {
-        self.names.unregistered_devices().saturating_add(self.last.len())
+        self.names.unregistered_devices().saturating_add(self.last.devices())
     }
 }

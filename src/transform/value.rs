@@ -42,7 +42,7 @@ pub(super) struct Judge<'s, 'p> {
     names: &'s mut Names,
     /// Looked up when the first value asks for it, and once.
     last: Option<&'s mut Last>,
-    entries: Option<&'s mut Entries>,
+    entries: Option<Entries<'s>>,
     /// A device of no known kind told text, which is not stored.
     pub(super) unmapped_text: bool,
 }
@@ -92,11 +92,11 @@ impl<'s, 'p> Judge<'s, 'p> {
         Ok(Value { field, qc, failed: Some(&quantity.failed_name), channel, number, flag })
     }
 
-    fn entries(&mut self) -> Option<&mut Entries> {
+    fn entries(&mut self) -> Option<&mut Entries<'s>> {
         if let Some(last) = self.last.take() {
             self.entries = last.of(self.taken.device);
         }
-        self.entries.as_deref_mut()
+        self.entries.as_mut()
     }
 
     /// A name that the profile does not know is stored under a cleaned name, as long as there is room.
