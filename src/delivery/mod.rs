@@ -9,6 +9,7 @@ mod buckets;
 mod keeper;
 mod lane;
 mod ledger;
+mod paced;
 mod snapshots;
 mod standing;
 
@@ -41,6 +42,7 @@ pub use keeper::{Keeper, NewRouting, Standings};
 use buckets::Buckets;
 use lane::{Lanes, Load, Pushed};
 use ledger::Ledger;
+use paced::Paced;
 use snapshots::Snapshots;
 pub use standing::{Order, Standing};
 
@@ -48,8 +50,6 @@ pub use standing::{Order, Standing};
 const WINDOW_MESSAGES: usize = 50_000;
 /// How many bytes of raw messages may be on the way.
 const WINDOW_BYTES: usize = 16 * 1024 * 1024;
-/// How many messages are transformed before other work gets its turn.
-const READ_AT_ONCE: usize = 512;
 
 /// What ends a delivery other than being stopped.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,7 @@ pub struct Delivery {
     held: VecDeque<Entry>,
     state: State,
     snapshots: Snapshots,
-    reader: Reader,
+    reader: Paced,
     sink: Arc<Sink>,
     quarantine: Quarantine,
     ledger: Ledger,
@@ -132,7 +132,7 @@ impl Delivery {
             held: VecDeque::new(),
             snapshots: Snapshots::new(Instant::now()),
             state: parts.state,
-            reader: parts.reader,
+            reader: Paced::new(parts.reader, parts.batch.max_age),
             sink: parts.sink,
             quarantine: parts.quarantine,
             ledger,
@@ -166,7 +166,7 @@ impl Delivery {
                         }
                     }
                 }
-                entries = self.reader.next(READ_AT_ONCE), if self.has_room() && self.held.is_empty() => {
+                entries = self.reader.next(), if self.has_room() && self.held.is_empty() => {
                     let entries = entries.map_err(|cause| DeliveryError::Read {
                         destination: self.destination.clone(),
                         cause,
