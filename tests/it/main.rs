@@ -23,6 +23,7 @@ mod inspect;
 mod line_protocol;
 mod logs;
 mod main_job;
+mod matrix;
 mod mosquitto_shipped;
 mod narrow_window;
 mod onboarding;

@@ -91,6 +91,11 @@ pub fn judge(log: &Log, database: &InfluxDb, nadikota: &Nadikota) -> Verdict {
     judge_rows(log, rows(database), nadikota)
 }
 
+/// Everything in the database and the quarantine.
+pub fn found(database: &InfluxDb, nadikota: &Nadikota) -> (Vec<Row>, Vec<Held>) {
+    (rows(database), held(nadikota))
+}
+
 /// The same for rows of another database.
 pub fn judge_rows(log: &Log, rows: Vec<Row>, nadikota: &Nadikota) -> Verdict {
     oracle::judge(log, rows, held(nadikota))
