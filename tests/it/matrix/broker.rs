@@ -3,8 +3,9 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use super::super::support::wait::poll_until;
 use super::play::Row;
-use super::world::{Setup, World};
+use super::world::{LIMIT, Setup, World};
 
 pub const KILLED: Row = Row {
     name: "1: kill -9 of nadikota",
@@ -21,7 +22,12 @@ pub const BROKER_KILLED: Row = Row {
         setup.broker.push_str("persistence true\nautosave_interval 1\n");
         broker_suffers(setup);
     },
-    strike: |world| world.broker.kill9(),
+    strike: |world| {
+        // It must have something to come back to.
+        let saved = world.broker.path("mosquitto.db");
+        poll_until(LIMIT, "Mosquitto has saved its state", || saved.exists().then_some(()));
+        world.broker.kill9();
+    },
     bites: |world| !world.nadikota.ready(),
     heal: |world| world.broker.restart(),
 };

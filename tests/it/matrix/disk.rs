@@ -36,8 +36,8 @@ pub const DAMAGED: Row = Row {
         setup.mix.twice = false;
     },
     strike: |world| world.gate.set(Mode::Away),
-    // Several segments of which nothing is delivered.
-    bites: |world| world.account("pending").is_some_and(|pending| pending > 500),
+    // Enough that nothing in the last segments is delivered.
+    bites: |world| world.account("pending").is_some_and(|pending| pending > 1000),
     heal: |world| {
         world.kill();
         flip(world);

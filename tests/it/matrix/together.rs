@@ -40,6 +40,8 @@ pub fn shows(rows: &[Row], rounds: u32, version: &'static str) {
     let judgement = play(rows, scaled(rounds, rounds * 10), Setup::new(seed, version));
     println!("{judgement}");
     assert!(judgement.right(), "seed {seed}: {judgement}");
+    let harmed = rows.iter().any(|row| row.name == DAMAGED.name);
+    assert_eq!(judgement.damaged > 0, harmed, "seed {seed}: {judgement}");
 }
 
 /// Three different rows that can share a world, and what they came to.
