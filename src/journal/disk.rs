@@ -21,6 +21,10 @@ pub trait Disk: Debug + Send + Sync {
     fn make_dir(&self, dir: &Path) -> io::Result<()> {
         std::fs::create_dir_all(dir)
     }
+    /// Its size as the directory knows it, also where the file itself cannot be read.
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        Ok(std::fs::metadata(path)?.len())
+    }
     /// When a file was last written.
     fn modified(&self, path: &Path) -> io::Result<SystemTime> {
         std::fs::metadata(path)?.modified()

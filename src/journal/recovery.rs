@@ -58,7 +58,7 @@ pub(super) fn recover(dir: &Path, disk: &dyn Disk) -> io::Result<Found> {
             Err(error) => {
                 tracing::error!(path = %path.display(), %error, "a segment cannot be read; its records are lost");
                 recovery.unreadable.push(path.clone());
-                disk.open(&path).and_then(|file| file.size()).unwrap_or(0)
+                disk.size(&path).unwrap_or(0)
             }
         };
         if key.0 != named {
@@ -78,8 +78,11 @@ pub(super) fn recover(dir: &Path, disk: &dyn Disk) -> io::Result<Found> {
     let mut begins = None;
     for ((first, _), segment) in segments.iter().rev() {
         if recovery.unreadable.contains(&segment.path) {
-            // No number may be given twice: as many as can have been in it are taken as given.
-            recovery.end = recovery.end.max(first.saturating_add(segment.size / record::SMALLEST));
+            // No number may be given twice: as many as can have been in it are taken as given, where no later
+            // segment tells.
+            if begins.is_none() {
+                recovery.end = recovery.end.max(first.saturating_add(segment.size / record::SMALLEST));
+            }
             continue;
         }
         let held = walk(*first, segment, disk, &mut recovery)?;

@@ -35,26 +35,33 @@ pub fn repair(dir: &Path, now: i64, disk: &dyn Disk, mut tell: impl FnMut(Repair
         );
         harmed.extend(finding.path.filter(|_| mends));
     })?;
+    if harmed.is_empty() {
+        return Ok(());
+    }
+    // What is lost at the end may have been acknowledged: an empty segment keeps its numbers from being given again.
+    let mut file = disk.create(&free_path(dir, end, disk)?)?;
+    file.append(&segment::header(record::MAGIC, end, now).0)?;
+    file.sync()?;
+    disk.sync_dir(dir)?;
     for listed in segment::ordered(dir, record::MAGIC, disk)? {
         if harmed.contains(&listed.path) {
             tell(one(dir, &listed, now, disk)?);
         }
     }
-    // What is lost at the end may have been acknowledged: an empty segment keeps its numbers from being given again.
-    if recovery::recover(dir, disk)?.recovery.end < end {
-        let mut file = disk.create(&segment::path(dir, end, 0))?;
-        file.append(&segment::header(record::MAGIC, end, now).0)?;
-        file.sync()?;
-        disk.sync_dir(dir)?;
-    }
-    Ok(())
+    // It goes again where the others tell as much.
+    recovery::recover(dir, disk).map(|_| ())
+}
+
+/// A segment's name that is not taken.
+fn free_path(dir: &Path, first: u64, disk: &dyn Disk) -> io::Result<PathBuf> {
+    let taken = segment::list(dir, disk)?;
+    let rolls = taken.iter().filter(|(begins, ..)| *begins == first).map(|(_, roll, _)| *roll);
+    Ok(segment::path(dir, first, rolls.max().map_or(0, |roll| roll.saturating_add(1))))
 }
 
 fn one(dir: &Path, listed: &Listed, now: i64, disk: &dyn Disk) -> io::Result<Repaired> {
     let first = listed.key.0;
-    let taken = segment::list(dir, disk)?;
-    let rolls = taken.iter().filter(|(begins, ..)| *begins == first).map(|(_, roll, _)| *roll);
-    let path = segment::path(dir, first, rolls.max().map_or(0, |roll| roll.saturating_add(1)));
+    let path = free_path(dir, first, disk)?;
     let mut file = disk.create(&path)?;
     let (mut piece, salt) = segment::header(record::MAGIC, first, now);
     let mut records = 0;

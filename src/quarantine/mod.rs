@@ -133,8 +133,15 @@ impl Quarantine {
             };
             closed.insert(number, size);
         }
-        let expired = disk::read(&dir.join(COUNTS), MOST_COUNTS, disk.as_ref()).ok();
-        let expired = expired.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        let expired = match disk::read(&dir.join(COUNTS), MOST_COUNTS, disk.as_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Expired::default(),
+            read => read
+                .and_then(|text| serde_json::from_slice(&text).map_err(io::Error::other))
+                .unwrap_or_else(|error| {
+                    tracing::error!(path = %dir.join(COUNTS).display(), %error, "what the quota removed is not known any more");
+                    Expired::default()
+                }),
+        };
         let next = closed.keys().next_back().map_or(1, |number| number + 1);
         let (dir, config) = (dir.to_owned(), config.clone());
         let mut inner =

@@ -162,3 +162,26 @@ fn a_flipped_byte_costs_one_message_at_most_and_is_told() {
         assert_eq!(std::fs::read(&file).unwrap(), harmed, "what is damaged is left as it is");
     }
 }
+
+#[test]
+fn a_cut_anywhere_costs_what_was_cut_off_and_neither_start_nor_counts_are_refused() {
+    let whole = tempfile::tempdir().unwrap();
+    let quarantine = open(whole.path(), &Config::default(), Arc::new(RealDisk), 1000);
+    for seq in 1..4 {
+        quarantine.put(&[held(seq, "main", Reason::NoRoute)]).unwrap();
+    }
+    let bytes = std::fs::read(segment::path(whole.path(), 1, 0)).unwrap();
+    let mut most = 0;
+    for cut in 0..=bytes.len() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(segment::path(dir.path(), 1, 0), &bytes[..cut]).unwrap();
+        std::fs::write(dir.path().join(COUNTS), "junk").unwrap();
+        let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 1000);
+        quarantine.put(&[held(4, "main", Reason::NoRoute)]).unwrap();
+        let left = seqs(dir.path(), &Filter::default());
+        assert!(left.len() > most.min(3) && left.ends_with(&[4]), "cut at {cut}: {left:?}");
+        assert!(left[..left.len() - 1].iter().copied().eq(1..u64::try_from(left.len()).unwrap()));
+        most = left.len() - 1;
+    }
+    assert_eq!(most, 3);
+}

@@ -54,6 +54,8 @@ struct Inner {
     faults: Option<(f64, Rng)>,
     refuses: Option<io::ErrorKind>,
     capacity: Option<u64>,
+    /// Files that cannot be opened, with the system's error.
+    broken: BTreeMap<PathBuf, i32>,
 }
 
 impl MemoryDisk {
@@ -80,6 +82,11 @@ impl MemoryDisk {
     /// It holds so many bytes in all.
     pub(crate) fn limit(&self, bytes: u64) {
         self.inner().capacity = Some(bytes);
+    }
+
+    /// It cannot be opened any more, and this error says why.
+    pub(crate) fn break_file(&self, path: &Path, error: i32) {
+        self.inner().broken.insert(path.to_owned(), error);
     }
 
     pub(crate) fn log(&self) -> Vec<Operation> {
@@ -155,12 +162,21 @@ impl Disk for MemoryDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
-        let file = self.inner().find(path)?;
+        let inner = self.inner();
+        let file = inner.find(path)?;
+        if let Some(error) = inner.broken.get(path) {
+            return Err(io::Error::from_raw_os_error(*error));
+        }
         Ok(Box::new(MemoryFile { disk: self.clone(), file }))
     }
 
     fn make_dir(&self, _dir: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        let inner = self.inner();
+        Ok(size(&inner.files[inner.find(path)?]))
     }
 
     fn modified(&self, _path: &Path) -> io::Result<SystemTime> {

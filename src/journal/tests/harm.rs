@@ -210,3 +210,67 @@ fn every_flipped_byte_is_repaired_to_sound_files_and_gives_no_number_twice() {
         }
     }
 }
+
+#[test]
+fn a_segment_that_the_disk_does_not_give_back_costs_its_messages_and_one_that_may_come_back_costs_none() {
+    let (bad_sector, too_many_files) = (5, 24);
+    for (at, lost) in [(0, 1..=30), (1, 31..=60)] {
+        let disk = written(&[30, 30, 30], 1 << 20);
+        disk.break_file(&paths(&disk)[at], bad_sector);
+        let (found, end, record) = read(&disk);
+        assert_eq!((found, end), (lost.clone().collect(), 91));
+        let record = record.unwrap().lost;
+        assert_eq!((record[0].first, record[0].last), (*lost.start(), *lost.end()));
+        assert_eq!(told(&disk), [(What::Unreadable, None), (What::Lost, Some((*lost.start(), *lost.end())))]);
+    }
+    // The newest one: its numbers are not given again.
+    let disk = written(&[30, 30], 1 << 20);
+    disk.break_file(&paths(&disk)[1], bad_sector);
+    assert!(begun(&disk, &small()).0.end() > 60);
+    // Too many open files is no loss: it is refused, and nothing is counted.
+    let disk = written(&[30, 30], 1 << 20);
+    let (journal, _writer) = begun(&disk, &small());
+    disk.break_file(&paths(&disk)[1], too_many_files);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut reader = journal.reader(1);
+    assert_eq!(runtime.block_on(reader.next(30)).unwrap().len(), 30);
+    assert!(runtime.block_on(reader.next(30)).is_err());
+    assert_eq!(journal.damage(true), None);
+    let (clock, _) = Clock::fixed(1);
+    let part = Board::new(clock.clone()).part("journal");
+    let refused = open(Path::new(DIR), &small(), Arc::new(disk), clock, 1, part).unwrap_err();
+    assert!(refused.to_string().contains("00000000000000000031-0000.seg cannot be read"), "{refused}");
+}
+
+#[test]
+fn a_repair_that_the_power_cuts_off_anywhere_loses_no_more_and_gives_no_number_twice() {
+    use crate::testing::crash::Crash;
+    let whole = written(&[6, 6], 1 << 20);
+    let mut rng = fastrand::Rng::with_seed(3);
+    // In the middle of the first segment, and in its very last frame of all.
+    for (at, back) in [(0, 150), (1, 3)] {
+        let path = paths(&whole).remove(at);
+        let mut bytes = segments(&whole).remove(&path).unwrap();
+        let harmed = bytes.len() - back;
+        bytes[harmed] ^= 0x40;
+        let mut files = whole.files();
+        files.insert(path, bytes);
+        let (lost, end, _) = read(&MemoryDisk::holding(files.clone()));
+        assert_eq!((lost.len(), end), (1, 13));
+        let disk = MemoryDisk::holding(files);
+        let mut crash = Crash::of(&disk);
+        repair(Path::new(DIR), 1, &disk, |_| {}).unwrap();
+        let log = disk.log();
+        assert!(log.len() > 8);
+        for operation in [None].into_iter().chain(log.iter().map(Some)) {
+            operation.into_iter().for_each(|operation| crash.after(operation));
+            for image in crash.images(60, &mut rng) {
+                let (now, end_now, _) = read(&image);
+                assert_eq!((&now, end_now), (&lost, end), "after {operation:?}");
+                repair(Path::new(DIR), 1, &image, |_| {}).unwrap();
+                let (now, end_now, _) = read(&image);
+                assert_eq!((&now, end_now), (&lost, end), "repaired after {operation:?}");
+            }
+        }
+    }
+}
