@@ -74,6 +74,8 @@ reasons! {
     LineTooLarge = "line_too_large",
     /// The record in the journal could not be read back.
     JournalDamage = "journal_damage",
+    /// What became of it stood in the cursor, which was damaged.
+    CursorDamage = "cursor_damage",
 }
 
 impl fmt::Display for Reason {

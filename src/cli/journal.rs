@@ -1,6 +1,7 @@
-//! `nadikota journal`: what the journal holds. Only reads, also beside a running service.
+//! `nadikota journal`: what the journal holds, and whether it is sound.
 
 mod show;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,6 +25,11 @@ pub(super) enum Command {
     Stat(StatOptions),
     /// One message whole, what became of it, and what would become of it today.
     Show(show::Options),
+    /// Reads everything and tells what is damaged or missing, one line each. Changes nothing; ends with code 1 where
+    /// there is harm.
+    Verify(verify::Options),
+    /// Copies what can be read of damaged files to sound ones and sets the damaged aside. The service must be stopped.
+    Repair(verify::Options),
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,6 +71,8 @@ pub(super) fn run(command: Command, files: &[PathBuf]) -> Result<(), Failure> {
     match command {
         Command::Stat(options) => stat(&options, files),
         Command::Show(options) => show::run(&options, files),
+        Command::Verify(options) => verify::verify(&options, files),
+        Command::Repair(options) => verify::repair(&options, files),
     }
 }
 
@@ -106,7 +114,7 @@ impl Stat {
             first: told(overview.first),
             last: told(overview.last),
             kept: cursor.lowest().min(end).saturating_sub(first),
-            account: Account::new(end, outcomes.chain(cursor.retired.values())),
+            account: Account::new(end, outcomes, cursor.retired.values()),
             destinations: destinations.collect(),
             foreign: overview.foreign,
         }

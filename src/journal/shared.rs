@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Config;
+use super::damage::Damage;
 use super::disk::Disk;
 use crate::histogram::{DISK_SECONDS, Histogram};
 use crate::message::Record;
@@ -48,6 +49,11 @@ pub(super) struct Shared {
     pub(super) syncs: Histogram,
     /// How many bytes more the journal takes before it is full, as last looked after.
     pub(super) space_left: AtomicU64,
+    /// How many bytes more the disk takes before what must stay free is touched, as last looked after.
+    pub(super) unreserved: AtomicU64,
+    pub(super) damage: Damage,
+    /// Bytes of writes that were cut off, found at the start.
+    pub(super) torn: AtomicU64,
     tail: Mutex<Tail>,
     segments: Mutex<BTreeMap<(u64, u32), Segment>>,
 }
@@ -80,6 +86,7 @@ impl Shared {
         config: Config,
         end: u64,
         segments: BTreeMap<(u64, u32), Segment>,
+        damage: Damage,
     ) -> Self {
         Self {
             dir,
@@ -93,6 +100,9 @@ impl Shared {
             written: AtomicU64::new(0),
             syncs: Histogram::new(DISK_SECONDS),
             space_left: AtomicU64::new(0),
+            unreserved: AtomicU64::new(0),
+            damage,
+            torn: AtomicU64::new(0),
             tail: Mutex::default(),
             segments: Mutex::new(segments),
         }

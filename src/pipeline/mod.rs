@@ -7,6 +7,7 @@
 //! ```
 
 mod numbers;
+mod positions;
 mod reload;
 
 use std::collections::BTreeMap;
@@ -25,14 +26,13 @@ use crate::config::Config;
 use crate::delivery::{self, Delivery, DeliveryError, Keeper, Order, Standings};
 use crate::embedded::{Broker, BrokerError};
 use crate::http;
-use crate::journal::cursor::{self, Cursor, CursorError, Progress};
+use crate::journal::cursor::{self, Cursor, CursorError, Found};
 use crate::journal::disk::{Disk, RealDisk};
 use crate::journal::lock::{DataDir, LockError};
 use crate::journal::{self, Journal, JournalError};
 use crate::live::Live;
 use crate::message::Record;
 use crate::mqtt;
-use crate::outcome::Outcomes;
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::sink::{Sink, SinkError};
 use crate::snapshot::{self, Snapshot};
@@ -135,9 +135,14 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     let board = Board::new(clock.clone());
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
 
-    let mut cursor = cursor::load(&dir)?.unwrap_or_default();
+    let found = cursor::open(&dir, disk.as_ref())?;
+    let lost = found == Found::Lost;
+    let mut cursor = if let Found::Cursor(cursor) = found { cursor } else { Cursor::default() };
     let (journal, writer) = open_journal(&config, &cursor, &disk, &clock, &board)?;
-    take_over(&mut cursor, &config)?;
+    positions::take_over(&mut cursor, &config)?;
+    if lost {
+        positions::begin_again(&mut cursor, &config, journal.stats().oldest);
+    }
     let positions = cursor.destinations.iter().map(|(name, progress)| (name.clone(), progress.position));
     let quarantine = Quarantine::open(
         &dir.join("quarantine"),
@@ -188,7 +193,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     let standings = Standings::new(journal.clone(), watched, cursor.retired.clone());
 
     let mut intake = Stage::new();
-    let (mut known_floors, mut counts, mut certificates) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut known_floors, mut counts, mut certificates) = (BTreeMap::new(), Vec::new(), Vec::new());
     let (filters, subscribed) = watch::channel(config.transform.filters());
     let roster = Roster::open(&dir, Arc::clone(&disk)).map_err(PipelineError::Sources)?;
     for mqtt in config.mqtt.clone() {
@@ -202,9 +207,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         }
         let part = board.part(name.clone());
         let line = roster.line(&name);
-        let source =
-            Source::new(mqtt, line, subscribed.clone(), journal.clone(), cursor.known_floor, part).await?;
-        known_floors.push(source.known_floor());
+        let (number, floor) = (line.number, cursor.floor(line.number));
+        let source = Source::new(mqtt, line, subscribed.clone(), journal.clone(), floor, part).await?;
+        known_floors.insert(number, source.known_floor());
         counts.push((name, source.counts()));
         intake.spawn("source", source.run(intake.stop.clone()));
     }
@@ -217,10 +222,18 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
 
     let mut keeper = Stage::new();
     let (routing, routings) = mpsc::channel(1);
-    let part = board.part("cursor");
-    let standings_kept = standings.clone();
-    let task =
-        Keeper { dir, disk, standings: standings_kept, known_floors, cursor, routings, replay_from, part };
+    let (part, damage, standings_kept) = (board.part("cursor"), board.part("damage"), standings.clone());
+    let task = Keeper {
+        dir,
+        disk,
+        standings: standings_kept,
+        known_floors,
+        cursor,
+        routings,
+        replay_from,
+        part,
+        damage,
+    };
     keeper.spawn("keeper of the cursor", task.run(keeper.stop.clone()));
 
     let numbers = Numbers {
@@ -315,33 +328,6 @@ fn remembered(dir: &Path, destination: &str, position: u64, oldest: u64) -> Snap
         }
         None => Snapshot { next: oldest.max(position.saturating_sub(MADE_ANEW)), state: Arc::default() },
     }
-}
-
-/// Fits the cursor to the configured destinations. Who settles which message may change only at one position.
-fn take_over(cursor: &mut Cursor, config: &Config) -> Result<(), PipelineError> {
-    let highest = cursor.highest();
-    let changed = cursor.routing != config.routing;
-    if changed && cursor.lowest() != highest {
-        let positions = cursor.destinations.iter();
-        let positions: Vec<_> =
-            positions.map(|(name, progress)| format!("{name}: {}", progress.position)).collect();
-        return Err(PipelineError::RoutingChanged { positions: positions.join(", ") });
-    }
-    let mut former = std::mem::take(&mut cursor.destinations);
-    for destination in &config.destinations {
-        let progress = former.remove(&destination.name).unwrap_or_else(|| Progress {
-            position: highest,
-            outcomes: Outcomes { elsewhere: highest.saturating_sub(1), ..Outcomes::default() },
-        });
-        cursor.destinations.insert(destination.name.clone(), progress);
-    }
-    // What a removed destination had settled stays in the account.
-    for (name, progress) in former {
-        tracing::info!(destination = name, "no longer configured; what it settled stays in the account");
-        cursor.retired.entry(name).or_default().add(&progress.outcomes);
-    }
-    cursor.routing.clone_from(&config.routing);
-    Ok(())
 }
 
 impl Running {

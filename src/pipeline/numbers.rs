@@ -75,14 +75,32 @@ impl Numbers {
     }
 }
 
-fn of_the_journal(journal: &Journal) -> [Number; 3] {
+fn of_the_journal(journal: &Journal) -> [Number; 6] {
     let stats = journal.stats();
+    let damage = journal.damage(false).unwrap_or_default();
+    let lost = damage.lost.iter().map(|lost| lost.last.saturating_sub(lost.first).saturating_add(1)).sum();
+    let foreign = damage.foreign.len();
     [
         Number::gauge("journal_size_bytes", "Bytes of all journal segments", float(stats.bytes)),
         Number::gauge(
             "journal_left_bytes",
             "How many bytes more the journal takes before it stops accepting",
             float(stats.space_left),
+        ),
+        Number::gauge(
+            "journal_lost_messages",
+            "Messages lost to damage that are on record, until a human moves the record away",
+            float(lost),
+        ),
+        Number::gauge(
+            "journal_damaged_files",
+            "Stretches of damaged bytes that are set aside, and files that this version cannot read",
+            float(u64::try_from(damage.files.saturating_add(foreign)).unwrap_or(u64::MAX)),
+        ),
+        Number::gauge(
+            "journal_torn_bytes",
+            "Bytes of a write that was cut off, found at the start; never acknowledged",
+            float(stats.torn),
         ),
         Number::histogram(
             "journal_sync_seconds",

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::frame::{self, Item};
 use super::{Held, QuarantineError};
-use crate::journal::disk::Disk;
+use crate::journal::disk::{self, Disk};
 use crate::journal::segment::{self, Kind, Numbers, Step, Walk};
+use crate::journal::verify::{self, Finding, Totals};
 use crate::outcome::Reason;
 
 /// Which messages to list; an unset part lets all through.
@@ -46,12 +47,30 @@ pub fn list(
     .map_err(|cause| QuarantineError { dir: dir.to_owned(), cause })
 }
 
-/// Calls `with` for each message that no later mark makes void.
-pub(super) fn each(dir: &Path, disk: &dyn Disk, mut with: impl FnMut(Held)) -> io::Result<()> {
-    if !dir.exists() {
-        return Ok(());
+/// Calls `with` for each message, also where a mark makes it void: a mark that is read here need not be durable.
+pub(super) fn whether_void_or_not(dir: &Path, disk: &dyn Disk, mut with: impl FnMut(Held)) -> io::Result<()> {
+    for (.., path) in segment::list(dir, disk)? {
+        let read = walk(&path, disk, |item| {
+            if let Item::Held(held) = item {
+                with(held);
+            }
+        });
+        match read {
+            Err(error) if disk::is_damage(&error) => {
+                tracing::error!(path = %path.display(), %error, "a part of the quarantine cannot be read");
+            }
+            read => read?,
+        }
     }
-    let segments = segment::list(dir, disk)?;
+    Ok(())
+}
+
+/// Calls `with` for each message that no later mark makes void.
+fn each(dir: &Path, disk: &dyn Disk, mut with: impl FnMut(Held)) -> io::Result<()> {
+    let segments = match segment::list(dir, disk) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        listed => listed?,
+    };
     // A mark voids only what was written before it: the marks first, each with how many items stand before it.
     let (mut items, mut marks) = (0_u64, Vec::new());
     for (.., path) in &segments {
@@ -81,7 +100,7 @@ pub(super) fn each(dir: &Path, disk: &dyn Disk, mut with: impl FnMut(Held)) -> i
 
 fn walk(path: &Path, disk: &dyn Disk, mut with: impl FnMut(Item)) -> io::Result<()> {
     let (kind, mut walk) = Walk::open(path, frame::MAGIC, Numbers::Any, frame::read, disk)?;
-    if kind == Kind::Foreign {
+    if matches!(kind, Kind::Foreign | Kind::Newer) {
         tracing::warn!(path = %path.display(), "not a quarantine of this version; left untouched");
         return Ok(());
     }
@@ -93,6 +112,14 @@ fn walk(path: &Path, disk: &dyn Disk, mut with: impl FnMut(Item)) -> io::Result<
             }
             Step::End { .. } => return Ok(()),
         }
+    }
+}
+
+/// Reads it to its end and tells each harm.
+pub fn verify(dir: &Path, disk: &dyn Disk, tell: impl FnMut(Finding)) -> Result<Totals, QuarantineError> {
+    match verify::verify_any(dir, frame::MAGIC, frame::read, disk, tell) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Totals::default()),
+        verified => verified.map_err(|cause| QuarantineError { dir: dir.to_owned(), cause }),
     }
 }
 

@@ -17,18 +17,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::journal::cursor;
-use crate::journal::disk::{Append, Disk};
+use crate::journal::disk::{self, Append, Disk};
 use crate::journal::frame::Salt;
 use crate::journal::segment;
 use crate::message::Record;
 use crate::outcome::Rejection;
 use crate::settings::{Section, Size, Span};
 
-pub use list::{Filter, list};
+pub use list::{Filter, list, verify};
 
 /// A segment is closed at this size, so that the quota can remove old ones.
 const SEGMENT_SIZE: u64 = 8 * 1024 * 1024;
 const COUNTS: &str = "counts";
+/// That file holds two numbers.
+const MOST_COUNTS: u64 = 4096;
 
 /// The settings of `[quarantine]`.
 #[derive(Debug, Clone)]
@@ -110,6 +112,8 @@ struct Inner {
     open: Option<Open>,
     next: u64,
     expired: Expired,
+    /// For each destination from which message on a write that failed may be there all the same.
+    doubtful: BTreeMap<String, u64>,
 }
 
 #[derive(Debug)]
@@ -130,17 +134,29 @@ impl Quarantine {
         positions: &BTreeMap<String, u64>,
     ) -> Result<Self, QuarantineError> {
         let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
-        std::fs::create_dir_all(dir).map_err(failed)?;
+        disk.make_dir(dir).map_err(failed)?;
         let mut closed = BTreeMap::new();
         for (number, _, path) in segment::list(dir, disk.as_ref()).map_err(failed)? {
-            let size = disk.open(&path).and_then(|file| file.metadata()).map_err(failed)?.len();
+            // What the disk does not give back is told by verify; the rest goes on.
+            let size = match disk.open(&path).and_then(|file| file.size()) {
+                Err(error) if disk::is_damage(&error) => 0,
+                size => size.map_err(failed)?,
+            };
             closed.insert(number, size);
         }
-        let expired = std::fs::read(dir.join(COUNTS)).ok();
-        let expired = expired.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        let expired = match disk::read(&dir.join(COUNTS), MOST_COUNTS, disk.as_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Expired::default(),
+            read => read
+                .and_then(|text| serde_json::from_slice(&text).map_err(io::Error::other))
+                .unwrap_or_else(|error| {
+                    tracing::error!(path = %dir.join(COUNTS).display(), %error, "what the quota removed is not known any more");
+                    Expired::default()
+                }),
+        };
         let next = closed.keys().next_back().map_or(1, |number| number + 1);
         let (dir, config) = (dir.to_owned(), config.clone());
-        let mut inner = Inner { dir, config, clock, disk, closed, open: None, next, expired };
+        let mut inner =
+            Inner { dir, config, clock, disk, closed, open: None, next, expired, doubtful: BTreeMap::new() };
         inner.void(positions).map_err(|cause| QuarantineError { dir: inner.dir.clone(), cause })?;
         let told = Arc::<Told>::default();
         told.take(&inner);
@@ -150,11 +166,21 @@ impl Quarantine {
     /// Returns when all of them are on disk. Blocks.
     pub fn put(&self, held: &[Held]) -> Result<(), QuarantineError> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let encode =
-            |salt, out: &mut Vec<u8>| held.iter().for_each(|held| frame::write_held(held, salt, out));
-        let appended = inner.append(encode);
+        // Its messages come again: none may stand there twice.
+        let doubtful = std::mem::take(&mut inner.doubtful);
+        let written = inner.append(|salt, out| {
+            doubtful.iter().for_each(|(destination, from)| frame::write_void(destination, *from, salt, out));
+            held.iter().for_each(|held| frame::write_held(held, salt, out));
+        });
         self.told.take(&inner);
-        appended.map_err(|cause| QuarantineError { dir: inner.dir.clone(), cause })?;
+        if let Err(cause) = written {
+            inner.doubtful = doubtful;
+            for held in held {
+                let from = inner.doubtful.entry(held.destination.clone()).or_insert(u64::MAX);
+                *from = held.record.seq.min(*from);
+            }
+            return Err(QuarantineError { dir: inner.dir.clone(), cause });
+        }
         if let Err(error) = inner.keep_quota() {
             tracing::warn!(%error, "the quarantine's quota could not be kept");
         }
@@ -183,7 +209,7 @@ impl Inner {
 
     fn void(&mut self, positions: &BTreeMap<String, u64>) -> io::Result<()> {
         let mut unsettled = BTreeMap::<String, u64>::new();
-        list::each(&self.dir, self.disk.as_ref(), |held| {
+        list::whether_void_or_not(&self.dir, self.disk.as_ref(), |held| {
             let from = positions.get(&held.destination).copied().unwrap_or(u64::MAX);
             if held.record.seq >= from {
                 unsettled.insert(held.destination, from);

@@ -131,3 +131,80 @@ fn counts_do_not_wait_for_a_sync() {
     putting.join().unwrap().unwrap();
     assert!(before > 0 && quarantine.counts().bytes > before);
 }
+
+#[test]
+fn a_message_whose_sync_failed_stands_there_once_when_it_is_put_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = TestDisk::default();
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(disk.clone()), 1000);
+    quarantine.put(&[held(1, "main", Reason::NoRoute), held(7, "other", Reason::NoRoute)]).unwrap();
+    disk.fail_syncs(true);
+    // The bytes are written; only the sync fails.
+    assert!(quarantine.put(&[held(2, "main", Reason::NoRoute), held(3, "main", Reason::NoRoute)]).is_err());
+    disk.fail_syncs(false);
+    quarantine.put(&[held(8, "other", Reason::NoRoute)]).unwrap();
+    quarantine.put(&[held(2, "main", Reason::NoRoute), held(3, "main", Reason::NoRoute)]).unwrap();
+    assert_eq!(seqs(dir.path(), &Filter::default()), [1, 7, 8, 2, 3]);
+}
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/journal-1/quarantine")
+}
+
+#[test]
+fn golden_files_of_version_1_are_read() {
+    // The mark makes 2 void; it was judged again and stands there once.
+    let kept = [held(1, "main", Reason::NoRoute), held(2, "main", Reason::Malformed)];
+    let mut found = Vec::new();
+    list(&golden(), &RealDisk, &BTreeMap::new(), &Filter::default(), |held| found.push(held)).unwrap();
+    assert_eq!(found, kept);
+}
+
+#[test]
+fn a_flipped_byte_costs_one_message_at_most_and_is_told() {
+    let whole = tempfile::tempdir().unwrap();
+    let quarantine = open(whole.path(), &Config::default(), Arc::new(RealDisk), 1000);
+    for seq in 1..4 {
+        quarantine.put(&[held(seq, "main", Reason::NoRoute)]).unwrap();
+    }
+    let file = segment::path(whole.path(), 1, 0);
+    let bytes = std::fs::read(&file).unwrap();
+    for at in 0..bytes.len() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut harmed = bytes.clone();
+        harmed[at] ^= 0x10;
+        let file = segment::path(dir.path(), 1, 0);
+        std::fs::write(&file, &harmed).unwrap();
+        let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 1000);
+        quarantine.put(&[held(4, "main", Reason::NoRoute)]).unwrap();
+        let left = seqs(dir.path(), &Filter::default());
+        assert!(left.len() >= 3 && left.last() == Some(&4), "byte {at}: {left:?}");
+        let mut told = 0;
+        verify(dir.path(), &RealDisk, |_| told += 1).unwrap();
+        assert!(told > 0, "byte {at}");
+        assert_eq!(std::fs::read(&file).unwrap(), harmed, "what is damaged is left as it is");
+    }
+}
+
+#[test]
+fn a_cut_anywhere_costs_what_was_cut_off_and_neither_start_nor_counts_are_refused() {
+    let whole = tempfile::tempdir().unwrap();
+    let quarantine = open(whole.path(), &Config::default(), Arc::new(RealDisk), 1000);
+    for seq in 1..4 {
+        quarantine.put(&[held(seq, "main", Reason::NoRoute)]).unwrap();
+    }
+    let bytes = std::fs::read(segment::path(whole.path(), 1, 0)).unwrap();
+    let mut most = 0;
+    for cut in 0..=bytes.len() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(segment::path(dir.path(), 1, 0), &bytes[..cut]).unwrap();
+        std::fs::write(dir.path().join(COUNTS), "junk").unwrap();
+        let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 1000);
+        quarantine.put(&[held(4, "main", Reason::NoRoute)]).unwrap();
+        let left = seqs(dir.path(), &Filter::default());
+        assert!(left.len() > most.min(3) && left.ends_with(&[4]), "cut at {cut}: {left:?}");
+        assert!(left[..left.len() - 1].iter().copied().eq(1..u64::try_from(left.len()).unwrap()));
+        most = left.len() - 1;
+    }
+    assert_eq!(most, 3);
+}

@@ -20,6 +20,7 @@ mod full_journal;
 mod grafana;
 mod house;
 mod inspect;
+mod journal_damage;
 mod line_protocol;
 mod logs;
 mod main_job;
