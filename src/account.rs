@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Outcomes, Reason};
+use crate::outcome::{Moved, Outcomes, Reason};
 
 /// All messages since the data directory was made. Counts are messages, not points.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,11 +21,18 @@ pub struct Account {
 }
 
 impl Account {
-    /// From the journal's next sequence number and the outcomes of every destination.
-    pub fn new<'a>(end: u64, destinations: impl IntoIterator<Item = &'a Outcomes>) -> Self {
+    /// From the journal's next sequence number, the first outcomes at every destination, and what has moved since.
+    pub fn new<'a>(
+        end: u64,
+        destinations: impl IntoIterator<Item = &'a Outcomes>,
+        moved: impl IntoIterator<Item = &'a Moved>,
+    ) -> Self {
         let mut all = Outcomes::default();
         for outcomes in destinations {
             all.add(outcomes);
+        }
+        for moved in moved {
+            moved.apply(&mut all);
         }
         let received = end.saturating_sub(1);
         Self {
@@ -79,7 +86,7 @@ mod tests {
             Outcome::Discarded(Reason::Empty),
         ]);
         let water = outcomes(&[Outcome::Elsewhere, Outcome::PartlyStored(Reason::WrongType)]);
-        let account = Account::new(7, [&city, &water]);
+        let account = Account::new(7, [&city, &water], []);
         assert_eq!((account.received, account.settled(), account.pending), (6, 4, 2));
         assert_eq!(account.quarantined_by_reason.get(&Reason::Malformed), Some(&1));
         assert!(account.balances());
@@ -88,6 +95,6 @@ mod tests {
     #[test]
     fn a_message_counted_twice_shows_as_an_account_that_does_not_balance() {
         let one = outcomes(&[Outcome::Stored]);
-        assert!(!Account::new(2, [&one, &one]).balances());
+        assert!(!Account::new(2, [&one, &one], []).balances());
     }
 }

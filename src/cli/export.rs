@@ -3,7 +3,7 @@
 mod form;
 mod journal;
 mod target;
-mod when;
+pub(super) mod when;
 
 use std::path::PathBuf;
 

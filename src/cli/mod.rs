@@ -66,7 +66,7 @@ enum Command {
     Simulate(Box<simulate::Options>),
     /// Tells what would become of one message, and why.
     Explain(explain::Options),
-    /// What could not be stored, and why (the dead-letter queue).
+    /// What could not be stored, and why (the dead-letter queue); replays it once the cause is mended.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
     /// What the journal holds, and what became of one message.

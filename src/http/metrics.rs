@@ -167,16 +167,23 @@ fn of_the_account(snapshot: &Snapshot) -> Vec<Number> {
             Number::gauge("destination_position", "The next sequence number it settles", position)
                 .label("destination", name),
         );
-        numbers.extend(of_outcomes(name, &destination.outcomes));
+        numbers.extend(of_outcomes("settled_messages", SETTLED, name, &destination.outcomes));
+        numbers.extend(of_outcomes("quarantine_moved_messages", MOVED, name, &destination.moved.to));
     }
     numbers
 }
 
-fn of_outcomes(destination: &str, outcomes: &Outcomes) -> Vec<Number> {
+const SETTLED: &str = "Messages with their first outcome";
+const MOVED: &str = "Messages of the quarantine with another outcome by now: replayed, dropped, expired";
+
+fn of_outcomes(
+    name: &'static str,
+    help: &'static str,
+    destination: &str,
+    outcomes: &Outcomes,
+) -> Vec<Number> {
     let number = |outcome: &str, count: u64| {
-        Number::counter("settled_messages", "Messages with their outcome", float(count))
-            .label("destination", destination)
-            .label("outcome", outcome)
+        Number::counter(name, help, float(count)).label("destination", destination).label("outcome", outcome)
     };
     let mut numbers =
         vec![number("stored", outcomes.stored), number("partly_stored", outcomes.partly_stored)];

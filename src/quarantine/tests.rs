@@ -4,6 +4,7 @@ use super::*;
 use crate::journal::disk::{RealDisk, TestDisk};
 use crate::message::Message;
 use crate::outcome::Reason;
+use crate::topic::Template;
 
 fn held(seq: u64, destination: &str, reason: Reason) -> Held {
     let message = Message {
@@ -22,6 +23,7 @@ fn held(seq: u64, destination: &str, reason: Reason) -> Held {
         record: Record { seq, received, clock_suspect: false, message },
         destination: destination.to_owned(),
         rejection: Rejection::new(reason, "why"),
+        partly: false,
     }
 }
 
@@ -47,7 +49,7 @@ fn what_is_put_is_listed_whole_and_filtered() {
     assert_eq!(found, both);
     let filter = Filter { reason: Some(Reason::Malformed), ..Filter::default() };
     assert_eq!(seqs(dir.path(), &filter), [2]);
-    let filter = Filter { topic: Some("city/1".to_owned()), ..Filter::default() };
+    let filter = Filter { topic: Some(Template::parse("+/1").unwrap()), ..Filter::default() };
     assert_eq!(seqs(dir.path(), &filter), [1]);
     let filter = Filter { seq: Some(2), ..Filter::default() };
     assert_eq!(seqs(dir.path(), &filter), [2]);

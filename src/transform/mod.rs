@@ -13,6 +13,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod when;
+mod whose;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

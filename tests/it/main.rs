@@ -28,6 +28,7 @@ mod onboarding;
 mod operations;
 mod outlook;
 mod page;
+mod quarantine;
 mod reload;
 mod second_opinion;
 mod simulate;
