@@ -18,6 +18,8 @@ use crate::sink::Kind;
 use crate::sink::embedded::{FILE, Pages, Reader};
 use crate::topic::Template;
 
+pub(super) use journal::as_stored;
+
 use form::Form;
 use target::Target;
 

@@ -6,9 +6,11 @@
 //! whatever was refused.
 
 mod buckets;
+mod history;
 mod keeper;
 mod lane;
 mod ledger;
+mod loads;
 mod replay;
 mod snapshots;
 mod standing;
@@ -37,6 +39,7 @@ use crate::snapshot::Snapshot;
 use crate::status::Part;
 use crate::transform::{Decision, State, Transform};
 
+pub use history::{Chunk as HistoryChunk, History, Placed, Stretch};
 pub use keeper::{Keeper, NewRouting, Standings};
 pub use replay::{Replay, ReplayError, Selection};
 

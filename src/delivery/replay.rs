@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::buckets::Buckets;
-use crate::batch::{self, Batch};
-use crate::line_protocol;
+use super::loads::Loads;
+use crate::batch;
 use crate::outcome::{Outcome, Reason, Rejection};
 use crate::point::Point;
 use crate::quarantine::{
@@ -106,24 +106,19 @@ impl Replay {
         Ok(report)
     }
 
-    /// Writes the lines, in their order, and enters the verdicts; false when stopped first.
+    /// Writes the lines and enters the verdicts; false when stopped first.
     async fn deliver(&self, chunk: &mut Chunk, stop: &CancellationToken) -> bool {
-        for load in &chunk.loads {
-            let Some(sink) = self.sinks.get(&load.destination) else { continue };
-            let Ok(verdicts) = sink.deliver(&load.batch, load.bucket.as_deref(), stop).await else {
-                return false;
-            };
-            for (index, verdict) in load.of.iter().zip(verdicts) {
-                let Some(kept) = chunk.kept.get_mut(*index) else { continue };
-                match verdict {
-                    LineVerdict::Stored => kept.stored += 1,
-                    LineVerdict::Refused(rejection) => {
-                        kept.refused.get_or_insert(rejection);
-                    }
+        let Chunk { kept, loads, .. } = chunk;
+        let enter = |index: usize, verdict| {
+            let Some(kept) = kept.get_mut(index) else { return };
+            match verdict {
+                LineVerdict::Stored => kept.stored += 1,
+                LineVerdict::Refused(rejection) => {
+                    kept.refused.get_or_insert(rejection);
                 }
             }
-        }
-        true
+        };
+        loads.deliver(&self.sinks, enter, stop).await
     }
 }
 
@@ -145,7 +140,8 @@ struct Work {
 #[derive(Debug, Default)]
 struct Chunk {
     kept: Vec<Kept>,
-    loads: Vec<Load>,
+    loads: Loads,
+    /// Of the messages.
     bytes: usize,
 }
 
@@ -160,15 +156,6 @@ struct Kept {
     lines: u64,
     stored: u64,
     refused: Option<Rejection>,
-}
-
-#[derive(Debug)]
-struct Load {
-    destination: String,
-    bucket: Option<Arc<str>>,
-    batch: Batch,
-    /// Which message each line came from.
-    of: Vec<usize>,
 }
 
 impl Work {
@@ -201,7 +188,8 @@ impl Work {
     /// Empty at the end.
     fn next_chunk(&mut self) -> Result<Chunk, QuarantineError> {
         let mut chunk = Chunk::default();
-        while chunk.kept.len() < CHUNK_MESSAGES && chunk.bytes < CHUNK_BYTES {
+        while chunk.kept.len() < CHUNK_MESSAGES && chunk.bytes.saturating_add(chunk.loads.bytes) < CHUNK_BYTES
+        {
             let Some((segment, held)) = self.replay.quarantine.next(&mut self.scan)? else { break };
             if held.is_settled(&self.settled) && self.selection.lets(&held, &self.replay.transform) {
                 self.take(&mut chunk, segment, held);
@@ -244,7 +232,8 @@ impl Work {
                     let bucket = self.buckets.get_mut(&destination);
                     match bucket.map(|buckets| buckets.of(point, &transform)).transpose() {
                         Ok(bucket) => {
-                            kept.lines += chunk.line(&destination, bucket, point, index, self.replay.batch);
+                            kept.lines +=
+                                chunk.loads.line(&destination, bucket, point, index, self.replay.batch);
                         }
                         Err(rejection) => {
                             kept.refused.get_or_insert(rejection);
@@ -259,37 +248,6 @@ impl Work {
 }
 
 impl Chunk {
-    /// Adds the point as a line; how many lines that made.
-    fn line(
-        &mut self,
-        destination: &str,
-        bucket: Option<Arc<str>>,
-        point: &Point,
-        of: usize,
-        config: batch::Config,
-    ) -> u64 {
-        let open = self.loads.iter().rposition(|load| {
-            load.destination == destination
-                && load.bucket == bucket
-                && load.batch.len() < config.max_points
-                && load.batch.text.len() < config.max_bytes
-        });
-        let index = open.unwrap_or(self.loads.len());
-        if open.is_none() {
-            let (destination, batch) = (destination.to_owned(), Batch::default());
-            self.loads.push(Load { destination, bucket, batch, of: Vec::new() });
-        }
-        let Some(load) = self.loads.get_mut(index) else { return 0 };
-        let before = load.batch.text.len();
-        if !line_protocol::write(point, &mut load.batch.text) {
-            return 0;
-        }
-        load.batch.ends.push(load.batch.text.len());
-        load.of.push(of);
-        self.bytes += load.batch.text.len() - before;
-        1
-    }
-
     /// What became of the messages; those that stay as they are make no move.
     fn close(self, dry_run: bool, report: &mut Report) -> Vec<Move> {
         let mut moves = Vec::new();

@@ -28,6 +28,7 @@ pub use counts::MovedBy;
 pub use list::{Filter, list, moved};
 pub use order::{Action, Order, Report, Standing, Wanted};
 pub use scan::Scan;
+pub use seqs::Seqs;
 
 use counts::{Counts as Gone, Tally};
 

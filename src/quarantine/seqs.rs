@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 /// One bit for each number, in words of 64.
 #[derive(Debug, Default)]
-pub(super) struct Seqs(HashMap<u64, u64>);
+pub struct Seqs(HashMap<u64, u64>);
 
 impl Seqs {
-    pub(super) fn insert(&mut self, seq: u64) {
+    pub fn insert(&mut self, seq: u64) {
         *self.0.entry(seq / 64).or_default() |= bit(seq);
     }
 
-    pub(super) fn contains(&self, seq: u64) -> bool {
+    pub fn contains(&self, seq: u64) -> bool {
         self.0.get(&(seq / 64)).is_some_and(|word| word & bit(seq) != 0)
     }
 

@@ -30,6 +30,7 @@ mod outlook;
 mod page;
 mod quarantine;
 mod reload;
+mod reprocess;
 mod second_opinion;
 mod simulate;
 mod smoke;
