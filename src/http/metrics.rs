@@ -167,23 +167,29 @@ fn of_the_account(snapshot: &Snapshot) -> Vec<Number> {
             Number::gauge("destination_position", "The next sequence number it settles", position)
                 .label("destination", name),
         );
-        numbers.extend(of_outcomes("settled_messages", SETTLED, name, &destination.outcomes));
-        numbers.extend(of_outcomes("quarantine_moved_messages", MOVED, name, &destination.moved.to));
+        numbers.extend(of_outcomes(name, &destination.outcomes));
+        numbers.extend(of_moved(name, &destination.moved.to));
     }
     numbers
 }
 
-const SETTLED: &str = "Messages with their first outcome";
-const MOVED: &str = "Messages of the quarantine with another outcome by now: replayed, dropped, expired";
+fn of_moved(destination: &str, to: &Outcomes) -> [Number; 3] {
+    let help = "Messages of the quarantine that have another outcome by now";
+    let discarded = to.discarded_total();
+    [("stored", to.stored), ("partly_stored", to.partly_stored), ("discarded", discarded)].map(
+        |(outcome, count)| {
+            Number::counter("quarantine_moved_messages", help, float(count))
+                .label("destination", destination)
+                .label("outcome", outcome)
+        },
+    )
+}
 
-fn of_outcomes(
-    name: &'static str,
-    help: &'static str,
-    destination: &str,
-    outcomes: &Outcomes,
-) -> Vec<Number> {
+fn of_outcomes(destination: &str, outcomes: &Outcomes) -> Vec<Number> {
     let number = |outcome: &str, count: u64| {
-        Number::counter(name, help, float(count)).label("destination", destination).label("outcome", outcome)
+        Number::counter("settled_messages", "Messages with their first outcome", float(count))
+            .label("destination", destination)
+            .label("outcome", outcome)
     };
     let mut numbers =
         vec![number("stored", outcomes.stored), number("partly_stored", outcomes.partly_stored)];
