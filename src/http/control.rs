@@ -143,3 +143,67 @@ async fn stop(State(desk): State<Desk>) -> StatusCode {
     desk.last.lock().unwrap_or_else(PoisonError::into_inner).stop.cancel();
     StatusCode::ACCEPTED
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::http::send;
+    use crate::quarantine::Action;
+
+    async fn serve() -> (SocketAddr, Clerk) {
+        let (desk, clerk) = Desk::new(Secret::new("own"), Some(Secret::new("configured")));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(tokio::spawn(async move { axum::serve(listener, routes::<()>(desk)).await }));
+        (address, clerk)
+    }
+
+    async fn status(address: SocketAddr, method: &str, token: Option<&str>, body: &str) -> u16 {
+        send(address, method, "/api/quarantine", token, body).await.unwrap().status
+    }
+
+    #[tokio::test]
+    async fn only_a_token_opens_it_and_one_piece_of_work_is_done_at_a_time() {
+        let (address, mut clerk) = serve().await;
+        let order = r#"{"action":"replay","wanted":{"reason":"no_route"}}"#;
+        for (method, body) in [("GET", ""), ("POST", order), ("DELETE", "")] {
+            for wrong in [None, Some(""), Some("ow"), Some("other")] {
+                assert_eq!(status(address, method, wrong, body).await, 401, "{method} {wrong:?}");
+            }
+        }
+        assert!(clerk.jobs.try_recv().is_err());
+        assert_eq!(status(address, "POST", Some("own"), order).await, 202);
+        assert_eq!(status(address, "POST", Some("configured"), order).await, 409);
+        let job = clerk.jobs.recv().await.unwrap();
+        assert_eq!((job.number, job.order.action, job.order.dry_run), (1, Action::Replay, false));
+        assert_eq!(status(address, "DELETE", Some("own"), "").await, 202);
+        assert!(job.stop.is_cancelled());
+        clerk.reports.send_replace(Report { number: 1, standing: Standing::Running, ..Report::default() });
+        assert_eq!(status(address, "POST", Some("own"), order).await, 409);
+        clerk.reports.send_replace(Report { number: 1, standing: Standing::Stopped, ..Report::default() });
+        assert_eq!(status(address, "POST", Some("own"), order).await, 202);
+        let told = send(address, "GET", "/api/quarantine", Some("own"), "").await.unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&told.body).unwrap().standing, Standing::Stopped);
+    }
+
+    #[tokio::test]
+    async fn an_order_that_cannot_be_understood_is_refused_and_begins_nothing() {
+        let (address, mut clerk) = serve().await;
+        for wrong in [
+            "",
+            "{}",
+            r#"{"action":"burn"}"#,
+            r#"{"action":"drop","wanted":{"reson":"no_route"}}"#,
+            r#"{"action":"drop","wanted":{"reason":"no_rout"}}"#,
+            r##"{"action":"drop","wanted":{"topic":"a/#/b"}}"##,
+        ] {
+            let status = status(address, "POST", Some("own"), wrong).await;
+            assert!((400..500).contains(&status), "{wrong}: {status}");
+        }
+        assert!(clerk.jobs.try_recv().is_err());
+    }
+}

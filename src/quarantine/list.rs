@@ -9,7 +9,7 @@ use super::frame::Item;
 use super::scan::Scan;
 use super::{Held, QuarantineError};
 use crate::journal::disk::Disk;
-use crate::outcome::Reason;
+use crate::outcome::{Outcome, Reason};
 use crate::topic::Template;
 
 /// Which messages are meant; an unset part lets all through.
@@ -79,4 +79,19 @@ fn sum(dir: &Path, disk: &dyn Disk, gone: &Counts) -> io::Result<MovedBy> {
         }
     }
     Ok(all)
+}
+
+/// What became of one message after it was in quarantine, by destination, as far as the marks are still there.
+pub fn moves_of(dir: &Path, disk: &dyn Disk, seq: u64) -> Result<BTreeMap<String, Outcome>, QuarantineError> {
+    let failed = |source| QuarantineError { dir: dir.to_owned(), source };
+    let mut found = BTreeMap::new();
+    let mut scan = Scan::new(dir, disk).map_err(failed)?;
+    while let Some((_, item)) = scan.next_item(disk).map_err(failed)? {
+        if let Item::Moved(group) = item
+            && group.seqs.contains(&seq)
+        {
+            found.insert(group.destination, group.to);
+        }
+    }
+    Ok(found)
 }

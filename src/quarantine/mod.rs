@@ -25,7 +25,7 @@ use crate::outcome::{Outcome, Rejection};
 use crate::settings::{Section, Size, Span};
 
 pub use counts::MovedBy;
-pub use list::{Filter, list, moved};
+pub use list::{Filter, list, moved, moves_of};
 pub use order::{Action, Order, Report, Standing, Wanted};
 pub use scan::Scan;
 pub use seqs::Seqs;

@@ -49,6 +49,14 @@ fn ask(nadikota: &Nadikota, arguments: &[&str]) -> Told {
     Told { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
+/// Another command, which answers in JSON.
+fn beside(nadikota: &Nadikota, arguments: &[&str]) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
+    command.arg("--config").arg(nadikota.dir().join("nadikota.toml")).args(arguments);
+    let output = command.env("NADIKOTA__DATA_DIR", nadikota.data_dir()).output().expect("nadikota");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
 fn start() -> (Nadikota, SocketAddr) {
     let [broker] = free_addresses();
     let nadikota = Nadikota::start_alone(&format!(
@@ -192,17 +200,12 @@ fn what_was_mended_is_replayed_with_its_first_time_and_what_is_dropped_is_counte
     let account = city::account(&nadikota).expect("health");
     assert_eq!((number(&account, "quarantined"), &account["discarded"]["dropped"]), (0, &5.into()));
     assert_eq!(ask(&nadikota, &["list"]).stdout, "");
+    let shown = beside(&nadikota, &["journal", "show", &seq, "--json"]);
+    assert_eq!(shown["fates"]["default"], serde_json::json!({ "outcome": "discarded", "reason": "dropped" }));
     assert_eq!(levels(&nadikota), after);
     // The files tell the same when nobody runs.
     nadikota.stop(LIMIT);
-    let output = Command::new(env!("CARGO_BIN_EXE_nadikota"))
-        .arg("--config")
-        .arg(nadikota.dir().join("nadikota.toml"))
-        .args(["journal", "stat", "--json"])
-        .env("NADIKOTA__DATA_DIR", nadikota.data_dir())
-        .output()
-        .expect("nadikota");
-    let stat: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let stat = beside(&nadikota, &["journal", "stat", "--json"]);
     assert_eq!(stat["account"], account);
 }
 
