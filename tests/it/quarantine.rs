@@ -211,7 +211,7 @@ fn what_was_mended_is_replayed_with_its_first_time_and_what_is_dropped_is_counte
 
 #[test]
 fn a_replay_killed_in_the_middle_and_run_again_doubles_and_loses_nothing() {
-    let count = scaled(20_000, 100_000);
+    let count = scaled(10_000, 100_000);
     let (mut nadikota, broker) = start();
     publish(broker, "devices", &gauges(count));
     let account = city::settled(&nadikota, count, LIMIT);
