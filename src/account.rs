@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Outcomes, Reason};
+use crate::outcome::{Moved, Outcomes, Reason};
 
 /// All messages since the data directory was made. Counts are messages, not points.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +21,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// From the journal's next sequence number and the outcomes of every destination; `retired` are those that are no
-    /// longer there.
+    /// From the journal's next sequence number and the first outcomes at every destination; `retired` are those that
+    /// are no longer there, `moved` is what has left the quarantine since.
     ///
     /// Whose a damaged message was cannot be read any more, and each destination that met it has counted it. Where
     /// all stand at one place the difference tells how many nobody has settled; until then it is the most that any
@@ -31,6 +31,7 @@ impl Account {
         end: u64,
         destinations: impl IntoIterator<Item = &'a Outcomes>,
         retired: impl IntoIterator<Item = &'a Outcomes>,
+        moved: impl IntoIterator<Item = &'a Moved>,
     ) -> Self {
         let received = end.saturating_sub(1);
         let met =
@@ -55,6 +56,9 @@ impl Account {
         let damaged = damaged.min(received.saturating_sub(settled));
         if damaged > 0 {
             all.discarded.insert(Reason::JournalDamage, damaged);
+        }
+        for moved in moved {
+            moved.apply(&mut all);
         }
         Self {
             received,
@@ -107,7 +111,7 @@ mod tests {
             Outcome::Discarded(Reason::Empty),
         ]);
         let water = outcomes(&[Outcome::Elsewhere, Outcome::PartlyStored(Reason::WrongType)]);
-        let account = Account::new(7, [&city, &water], []);
+        let account = Account::new(7, [&city, &water], [], []);
         assert_eq!((account.received, account.settled(), account.pending), (6, 4, 2));
         assert_eq!(account.quarantined_by_reason.get(&Reason::Malformed), Some(&1));
         assert!(account.balances());
@@ -116,13 +120,13 @@ mod tests {
     #[test]
     fn a_message_counted_twice_shows_as_an_account_that_does_not_balance() {
         let one = outcomes(&[Outcome::Stored]);
-        assert!(!Account::new(2, [&one, &one], []).balances());
+        assert!(!Account::new(2, [&one, &one], [], []).balances());
     }
     #[test]
     fn a_damaged_message_is_counted_once_however_many_destinations_met_it() {
         let damaged = Outcome::Discarded(Reason::JournalDamage);
         let account = |city: &[Outcome], water: &[Outcome], retired: &[Outcome]| {
-            let account = Account::new(4, [&outcomes(city), &outcomes(water)], [&outcomes(retired)]);
+            let account = Account::new(4, [&outcomes(city), &outcomes(water)], [&outcomes(retired)], []);
             assert!(account.balances(), "{account:?}");
             (account.discarded_total(), account.pending)
         };

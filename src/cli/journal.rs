@@ -17,6 +17,7 @@ use crate::journal::cursor::{self, Cursor, Progress};
 use crate::journal::disk::RealDisk;
 use crate::journal::inspect::{self, Edge, Overview};
 use crate::outcome::Outcomes;
+use crate::quarantine::{self, MovedBy};
 use crate::sink::Destination;
 
 #[derive(Debug, clap::Subcommand)]
@@ -91,19 +92,26 @@ fn look(config: &Config) -> Result<(PathBuf, Overview, Cursor), Failure> {
 }
 
 fn stat(options: &StatOptions, files: &[PathBuf]) -> Result<(), Failure> {
-    let (_, overview, cursor) = look(&configuration(files)?)?;
-    let stat = Stat::new(overview, &cursor);
+    let config = configuration(files)?;
+    // Before the cursor: then nothing has moved that is not settled.
+    let moved = quarantine::moved(&config.data_dir.join("quarantine"), &RealDisk);
+    let moved = moved.context("cannot read the quarantine")?;
+    let (_, overview, cursor) = look(&config)?;
+    let stat = Stat::new(overview, &cursor, &moved);
     if options.json { say_json(&stat) } else { tell(&stat) }
 }
 
 impl Stat {
-    fn new(overview: Overview, cursor: &Cursor) -> Self {
+    fn new(overview: Overview, cursor: &Cursor, moved: &MovedBy) -> Self {
         let end = overview.last.map_or(1, |last| last.seq.saturating_add(1)).max(cursor.highest());
         let first = overview.first.map_or(end, |first| first.seq);
         let outcomes = cursor.destinations.values().map(|progress| &progress.outcomes);
         let destinations = cursor.destinations.iter().map(|(name, progress)| {
             let pending = end.saturating_sub(progress.position);
-            let (position, outcomes) = (progress.position, progress.outcomes.clone());
+            let (position, mut outcomes) = (progress.position, progress.outcomes.clone());
+            if let Some(moved) = moved.get(name) {
+                moved.apply(&mut outcomes);
+            }
             (name.clone(), ToldProgress { position, pending, outcomes })
         });
         let told =
@@ -114,7 +122,7 @@ impl Stat {
             first: told(overview.first),
             last: told(overview.last),
             kept: cursor.lowest().min(end).saturating_sub(first),
-            account: Account::new(end, outcomes, cursor.retired.values()),
+            account: Account::new(end, outcomes, cursor.retired.values(), moved.values()),
             destinations: destinations.collect(),
             foreign: overview.foreign,
         }

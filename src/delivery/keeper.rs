@@ -15,6 +15,7 @@ use crate::journal::cursor::{self, Cursor, Progress};
 use crate::journal::disk::Disk;
 use crate::journal::{DamageSummary, Journal, Room};
 use crate::outcome::Outcomes;
+use crate::quarantine::Quarantine;
 use crate::snapshot::{self, Snapshot};
 use crate::status::Part;
 
@@ -33,6 +34,7 @@ pub struct Standings {
     journal: Journal,
     deliveries: Arc<BTreeMap<String, watch::Receiver<Standing>>>,
     retired: Arc<BTreeMap<String, Outcomes>>,
+    quarantine: Quarantine,
 }
 
 impl Standings {
@@ -41,15 +43,18 @@ impl Standings {
         journal: Journal,
         deliveries: BTreeMap<String, watch::Receiver<Standing>>,
         retired: BTreeMap<String, Outcomes>,
+        quarantine: Quarantine,
     ) -> Self {
-        Self { journal, deliveries: Arc::new(deliveries), retired: Arc::new(retired) }
+        Self { journal, deliveries: Arc::new(deliveries), retired: Arc::new(retired), quarantine }
     }
 
-    /// The account at this instant. Positions are read before the journal's end, so pending is never negative.
+    /// The account at this instant. Positions are read before the journal's end, so pending is never negative; what
+    /// has moved is read before them, so nothing has moved that was not settled.
     pub fn account(&self) -> Account {
+        let moved = self.quarantine.moved();
         let progress = self.progress();
         let outcomes = progress.values().map(|progress| &progress.outcomes);
-        Account::new(self.journal.end(), outcomes, self.retired.values())
+        Account::new(self.journal.end(), outcomes, self.retired.values(), moved.values())
     }
 
     /// Returns when some destination has moved, or after a moment.
@@ -218,6 +223,9 @@ impl Keeper {
         })
         .await
         .map_err(|error| error.to_string())??;
+        let positions = written.destinations.iter();
+        let positions = positions.map(|(name, progress)| (name.clone(), progress.position)).collect();
+        self.standings.quarantine.settle(positions);
         self.replay_from.extend(snapshots.into_iter().map(|(name, snapshot)| (name, snapshot.next)));
         self.cursor = written;
         Ok(())

@@ -15,7 +15,7 @@ use crate::histogram::{DISK_SECONDS, Histogram};
 use crate::message::Record;
 
 /// Newest records kept in memory for readers that keep up, in bytes of topic and payload.
-const TAIL_BYTES: usize = 8 * 1024 * 1024;
+const TAIL_BYTES: usize = 4 * 1024 * 1024;
 /// Payload bytes that may wait for the writer.
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
 /// Messages that may wait for the writer.

@@ -6,9 +6,11 @@
 //!    └─ PUBACK ◀┘ synced   └─▶ quarantine  └─▶ keeper: cursor
 //! ```
 
+mod desk;
 mod numbers;
 mod positions;
 mod reload;
+mod stage;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,8 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
 use crate::clock::Clock;
@@ -34,6 +34,7 @@ use crate::live::Live;
 use crate::message::Record;
 use crate::mqtt;
 use crate::quarantine::{Quarantine, QuarantineError};
+use crate::secret::Secret;
 use crate::sink::{Sink, SinkError};
 use crate::snapshot::{self, Snapshot};
 use crate::source::{Roster, Source};
@@ -42,6 +43,7 @@ use crate::transform::State;
 use numbers::Numbers;
 use reload::Current;
 pub use reload::{ReloadError, Reloaded, Reloader};
+use stage::Stage;
 
 /// How many messages make the state of the checks where none was saved.
 const MADE_ANEW: u64 = 100_000;
@@ -63,6 +65,8 @@ pub enum PipelineError {
     Http(#[from] http::HttpError),
     #[error("the list of sources in the data directory cannot be read: {0}")]
     Sources(std::io::Error),
+    #[error("the token for commands cannot be made: {0}")]
+    Key(std::io::Error),
     #[error("the worker thread of the journal cannot be started: {0}")]
     Thread(std::io::Error),
     #[error(
@@ -91,40 +95,9 @@ pub struct Running {
     intake: Stage<()>,
     deliveries: Stage<Result<(), DeliveryError>>,
     keeper: Stage<()>,
+    desk: Stage<()>,
     server: Stage<Result<(), http::HttpError>>,
     _data_dir: DataDir,
-}
-
-/// Tasks that stop together.
-#[derive(Debug)]
-struct Stage<T> {
-    stop: CancellationToken,
-    tasks: Vec<(String, JoinHandle<T>)>,
-}
-
-impl<T: Send + 'static> Stage<T> {
-    fn new() -> Self {
-        Self { stop: CancellationToken::new(), tasks: Vec::new() }
-    }
-
-    fn spawn(&mut self, name: impl Into<String>, task: impl Future<Output = T> + Send + 'static) {
-        self.tasks.push((name.into(), tokio::spawn(task)));
-    }
-
-    /// Asks all to stop and waits; one that is late is named and left to the end of the process.
-    async fn join(self, within: Duration) -> Vec<T> {
-        self.stop.cancel();
-        let deadline = tokio::time::Instant::now() + within;
-        let mut results = Vec::new();
-        for (name, task) in self.tasks {
-            match tokio::time::timeout_at(deadline, task).await {
-                Ok(Ok(result)) => results.push(result),
-                Ok(Err(error)) => tracing::error!(task = name, %error, "a task failed"),
-                Err(_) => tracing::warn!(task = name, "did not stop in time"),
-            }
-        }
-        results
-    }
 }
 
 /// Builds everything and starts it. Start and recovery are the same path.
@@ -190,7 +163,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         watched.insert(name.clone(), standing);
         sinks.insert(name, sink);
     }
-    let standings = Standings::new(journal.clone(), watched, cursor.retired.clone());
+    let standings = Standings::new(journal.clone(), watched, cursor.retired.clone(), quarantine.clone());
 
     let mut intake = Stage::new();
     let (mut known_floors, mut counts, mut certificates) = (BTreeMap::new(), Vec::new(), Vec::new());
@@ -223,9 +196,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     let mut keeper = Stage::new();
     let (routing, routings) = mpsc::channel(1);
     let (part, damage, standings_kept) = (board.part("cursor"), board.part("damage"), standings.clone());
+    let (kept_dir, kept_disk) = (dir.clone(), Arc::clone(&disk));
     let task = Keeper {
-        dir,
-        disk,
+        dir: kept_dir,
+        disk: kept_disk,
         standings: standings_kept,
         known_floors,
         cursor,
@@ -235,6 +209,22 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         damage,
     };
     keeper.spawn("keeper of the cursor", task.run(keeper.stop.clone()));
+
+    let address = listener.local_addr().unwrap_or(config.http.listen);
+    let key = Secret::random().map_err(PipelineError::Key)?;
+    http::Way { address, token: key.clone() }.write(&dir, disk.as_ref()).map_err(PipelineError::Key)?;
+    let (desk_shown, clerk) = http::Desk::new(key, config.http.token.clone());
+    let mut desk = Stage::new();
+    let work = desk::Work {
+        clerk,
+        dir,
+        board: board.clone(),
+        quarantine: quarantine.clone(),
+        orders: orders.subscribe(),
+        sinks: sinks.clone(),
+        batch: config.batch,
+    };
+    desk.spawn("work on the quarantine", work.run(desk.stop.clone()));
 
     let numbers = Numbers {
         standings: standings.clone(),
@@ -253,9 +243,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         transform.explain(record, &State::default())
     };
     let view = http::View::new(board.clone(), live, move || numbers.snapshot(), explain);
-    let address = listener.local_addr().unwrap_or(config.http.listen);
     let mut server = Stage::new();
-    server.spawn("http", http::Server::new(&config.http, view).run(listener, server.stop.clone()));
+    let serving = http::Server::new(&config.http, view).with_desk(desk_shown);
+    server.spawn("http", serving.run(listener, server.stop.clone()));
     let part = board.part("configuration");
     part.ok();
     let reloader = Reloader {
@@ -280,6 +270,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         intake,
         deliveries,
         keeper,
+        desk,
         server,
         _data_dir: data_dir,
     })
@@ -337,6 +328,7 @@ impl Running {
             self.deliveries.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.intake.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.server.tasks.iter().any(|(_, task)| task.is_finished())
+                || self.desk.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.keeper.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.writer.is_finished()
         };
@@ -351,6 +343,7 @@ impl Running {
     pub async fn drain(self, within: Duration) -> Result<Account, PipelineError> {
         let deadline = tokio::time::Instant::now() + within;
         self.intake.join(within).await;
+        self.desk.join(Duration::from_secs(5)).await;
         let settled = async {
             while self.standings.account().pending > 0 {
                 self.standings.moved().await;

@@ -34,14 +34,18 @@ impl Numbers {
             let age = self.clock.now().saturating_sub(received);
             Duration::from_nanos(u64::try_from(age).unwrap_or(0))
         });
+        let mut moved = self.quarantine.moved();
         let destinations = self.standings.progress().into_iter().map(|(name, progress)| {
-            (name, http::Destination { position: progress.position, outcomes: progress.outcomes })
+            let moved = moved.remove(&name).unwrap_or_default();
+            let (position, outcomes) = (progress.position, progress.outcomes);
+            (name, http::Destination { position, outcomes, moved })
         });
         let quarantine = self.quarantine.counts();
         let started = Duration::from_nanos(u64::try_from(self.started).unwrap_or(0)).as_secs_f64();
         let mut numbers = vec![
             Number::gauge("start_time_seconds", "When the process began, Unix time", started),
             Number::gauge("quarantine_size_bytes", "Bytes in quarantine", float(quarantine.bytes)),
+            Number::gauge("quarantine_held_messages", "Messages in quarantine now", float(quarantine.held)),
             Number::counter(
                 "quarantine_expired_messages",
                 "Messages that the quarantine's quota removed",

@@ -339,5 +339,5 @@ impl Machine {
 
 fn refused(record: Record) -> Held {
     let rejection = Rejection::new(Reason::Malformed, "by chance");
-    Held { record, destination: "main".to_owned(), rejection }
+    Held { record, destination: "main".to_owned(), rejection, partly: false }
 }
