@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Outcomes, Reason};
+use crate::outcome::{Moved, Outcomes, Reason};
 
 /// All messages since the data directory was made. Counts are messages, not points.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,13 +21,45 @@ pub struct Account {
 }
 
 impl Account {
-    /// From the journal's next sequence number and the outcomes of every destination.
-    pub fn new<'a>(end: u64, destinations: impl IntoIterator<Item = &'a Outcomes>) -> Self {
-        let mut all = Outcomes::default();
+    /// From the journal's next sequence number and the first outcomes at every destination; `retired` are those that
+    /// are no longer there, `moved` is what has left the quarantine since.
+    ///
+    /// Whose a damaged message was cannot be read any more, and each destination that met it has counted it. Where
+    /// all stand at one place the difference tells how many nobody has settled; until then it is the most that any
+    /// of them met.
+    pub fn new<'a>(
+        end: u64,
+        destinations: impl IntoIterator<Item = &'a Outcomes>,
+        retired: impl IntoIterator<Item = &'a Outcomes>,
+        moved: impl IntoIterator<Item = &'a Moved>,
+    ) -> Self {
+        let received = end.saturating_sub(1);
+        let met =
+            |outcomes: &Outcomes| outcomes.discarded.get(&Reason::JournalDamage).copied().unwrap_or_default();
+        let (mut all, mut most, mut sum) = (Outcomes::default(), 0, 0_u64);
+        let (mut lowest, mut highest) = (u64::MAX, 0);
         for outcomes in destinations {
+            lowest = lowest.min(outcomes.total());
+            highest = highest.max(outcomes.total());
+            most = most.max(met(outcomes));
+            sum = sum.saturating_add(met(outcomes));
             all.add(outcomes);
         }
-        let received = end.saturating_sub(1);
+        for outcomes in retired {
+            most = most.max(met(outcomes));
+            sum = sum.saturating_add(met(outcomes));
+            all.add(outcomes);
+        }
+        all.discarded.remove(&Reason::JournalDamage);
+        let settled = all.settled_here();
+        let damaged = if lowest == highest { highest.saturating_sub(settled).min(sum) } else { most };
+        let damaged = damaged.min(received.saturating_sub(settled));
+        if damaged > 0 {
+            all.discarded.insert(Reason::JournalDamage, damaged);
+        }
+        for moved in moved {
+            moved.apply(&mut all);
+        }
         Self {
             received,
             stored: all.stored,
@@ -79,7 +111,7 @@ mod tests {
             Outcome::Discarded(Reason::Empty),
         ]);
         let water = outcomes(&[Outcome::Elsewhere, Outcome::PartlyStored(Reason::WrongType)]);
-        let account = Account::new(7, [&city, &water]);
+        let account = Account::new(7, [&city, &water], [], []);
         assert_eq!((account.received, account.settled(), account.pending), (6, 4, 2));
         assert_eq!(account.quarantined_by_reason.get(&Reason::Malformed), Some(&1));
         assert!(account.balances());
@@ -88,6 +120,25 @@ mod tests {
     #[test]
     fn a_message_counted_twice_shows_as_an_account_that_does_not_balance() {
         let one = outcomes(&[Outcome::Stored]);
-        assert!(!Account::new(2, [&one, &one]).balances());
+        assert!(!Account::new(2, [&one, &one], [], []).balances());
+    }
+    #[test]
+    fn a_damaged_message_is_counted_once_however_many_destinations_met_it() {
+        let damaged = Outcome::Discarded(Reason::JournalDamage);
+        let account = |city: &[Outcome], water: &[Outcome], retired: &[Outcome]| {
+            let account = Account::new(4, [&outcomes(city), &outcomes(water)], [&outcomes(retired)], []);
+            assert!(account.balances(), "{account:?}");
+            (account.discarded_total(), account.pending)
+        };
+        let (stored, elsewhere) = (Outcome::Stored, Outcome::Elsewhere);
+        assert_eq!(account(&[damaged, stored, elsewhere], &[damaged, elsewhere, stored], &[]), (1, 0));
+        // The one had settled it before it was damaged for the other; or it was the other's.
+        assert_eq!(account(&[stored, stored, elsewhere], &[damaged, elsewhere, stored], &[]), (0, 0));
+        assert_eq!(account(&[elsewhere, stored, elsewhere], &[damaged, elsewhere, stored], &[]), (1, 0));
+        // Not all have passed it.
+        assert_eq!(account(&[damaged, stored], &[], &[]), (1, 1));
+        assert_eq!(account(&[elsewhere, stored, stored], &[elsewhere; 3], &[damaged]), (1, 0));
+        // A message that nobody settled and that was not damaged is no damage: it shows as pending.
+        assert_eq!(account(&[elsewhere; 3], &[elsewhere, stored, stored], &[]), (0, 1));
     }
 }

@@ -37,6 +37,10 @@ reasons! {
     NotData = "not_data",
     /// The subscription's cover brought it, but it lies outside every route's own filter.
     NotRouted = "not_routed",
+    /// An operator dropped it from the quarantine.
+    Dropped = "dropped",
+    /// The quarantine's quota removed it.
+    Expired = "expired",
     // Quarantined: a human may want to mend the cause and replay.
     /// No route matches the topic.
     NoRoute = "no_route",
@@ -74,6 +78,8 @@ reasons! {
     LineTooLarge = "line_too_large",
     /// The record in the journal could not be read back.
     JournalDamage = "journal_damage",
+    /// What became of it stood in the cursor, which was damaged.
+    CursorDamage = "cursor_damage",
 }
 
 impl fmt::Display for Reason {
@@ -144,14 +150,25 @@ impl Outcomes {
 
     /// Counts `times` messages of one outcome.
     pub fn count_times(&mut self, outcome: Outcome, times: u64) {
-        let counter = match outcome {
+        *self.counter(outcome) += times;
+    }
+
+    fn counter(&mut self, outcome: Outcome) -> &mut u64 {
+        match outcome {
             Outcome::Stored => &mut self.stored,
             Outcome::PartlyStored(_) => &mut self.partly_stored,
             Outcome::Quarantined(reason) => self.quarantined.entry(reason).or_default(),
             Outcome::Discarded(reason) => self.discarded.entry(reason).or_default(),
             Outcome::Elsewhere => &mut self.elsewhere,
-        };
-        *counter += times;
+        }
+    }
+
+    /// Takes back what was counted. What was never counted cannot be: the account then does not balance, and says so.
+    pub fn take(&mut self, outcome: Outcome, times: u64) {
+        let counter = self.counter(outcome);
+        *counter = counter.saturating_sub(times);
+        self.quarantined.retain(|_, count| *count > 0);
+        self.discarded.retain(|_, count| *count > 0);
     }
 
     /// Messages that this destination itself settled.
@@ -186,9 +203,56 @@ impl Outcomes {
     }
 }
 
+/// Messages whose outcome has changed since they were first settled: each left one count and entered another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Moved {
+    pub from: Outcomes,
+    pub to: Outcomes,
+}
+
+impl Moved {
+    pub fn count(&mut self, from: Outcome, to: Outcome, times: u64) {
+        self.from.count_times(from, times);
+        self.to.count_times(to, times);
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.from.add(&other.from);
+        self.to.add(&other.to);
+    }
+
+    /// Brings counts of first outcomes up to date.
+    pub fn apply(&self, outcomes: &mut Outcomes) {
+        outcomes.add(&self.to);
+        outcomes.stored = outcomes.stored.saturating_sub(self.from.stored);
+        outcomes.partly_stored = outcomes.partly_stored.saturating_sub(self.from.partly_stored);
+        for (reason, count) in &self.from.quarantined {
+            outcomes.take(Outcome::Quarantined(*reason), *count);
+        }
+        for (reason, count) in &self.from.discarded {
+            outcomes.take(Outcome::Discarded(*reason), *count);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moved_message_leaves_one_count_and_enters_another() {
+        let mut counts = Outcomes::default();
+        counts.count_times(Outcome::Quarantined(Reason::NoRoute), 2);
+        counts.count(Outcome::PartlyStored(Reason::NotFinite));
+        let total = counts.total();
+        let mut moved = Moved::default();
+        moved.count(Outcome::Quarantined(Reason::NoRoute), Outcome::Stored, 2);
+        moved.count(Outcome::PartlyStored(Reason::NotFinite), Outcome::Stored, 1);
+        moved.apply(&mut counts);
+        assert_eq!(counts, Outcomes { stored: 3, ..Outcomes::default() });
+        assert_eq!(counts.total(), total);
+    }
 
     #[test]
     fn every_reason_is_read_back_from_its_code() {

@@ -26,6 +26,13 @@ impl Secret {
         if secret.is_empty() { Err("is empty".to_owned()) } else { Ok(Self::new(secret)) }
     }
 
+    /// A new one that nobody can guess, from the system's random numbers.
+    pub fn random() -> std::io::Result<Self> {
+        let mut bytes = [0; 32];
+        std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
+        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
     /// The text itself, for the one place that must send it.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -1,4 +1,8 @@
-//! For unit tests: waiting without a guessed sleep, and a real proof of durability.
+//! For unit tests: waiting without a guessed sleep, a real proof of durability, a disk in memory.
+
+pub(crate) mod crash;
+pub(crate) mod memory_disk;
+mod storage;
 
 use std::time::{Duration, Instant};
 

@@ -3,7 +3,7 @@
 mod form;
 mod journal;
 mod target;
-mod when;
+pub(super) mod when;
 
 use std::path::PathBuf;
 
@@ -17,6 +17,8 @@ use crate::point::Point;
 use crate::sink::Kind;
 use crate::sink::embedded::{FILE, Pages, Reader};
 use crate::topic::Template;
+
+pub(super) use journal::as_stored;
 
 use form::Form;
 use target::Target;

@@ -1,6 +1,7 @@
-//! `nadikota journal`: what the journal holds. Only reads, also beside a running service.
+//! `nadikota journal`: what the journal holds, and whether it is sound.
 
 mod show;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::journal::cursor::{self, Cursor, Progress};
 use crate::journal::disk::RealDisk;
 use crate::journal::inspect::{self, Edge, Overview};
 use crate::outcome::Outcomes;
+use crate::quarantine::{self, MovedBy};
 use crate::sink::Destination;
 
 #[derive(Debug, clap::Subcommand)]
@@ -24,6 +26,11 @@ pub(super) enum Command {
     Stat(StatOptions),
     /// One message whole, what became of it, and what would become of it today.
     Show(show::Options),
+    /// Reads everything and tells what is damaged or missing, one line each. Changes nothing; ends with code 1 where
+    /// there is harm.
+    Verify(verify::Options),
+    /// Copies what can be read of damaged files to sound ones and sets the damaged aside. The service must be stopped.
+    Repair(verify::Options),
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,6 +72,8 @@ pub(super) fn run(command: Command, files: &[PathBuf]) -> Result<(), Failure> {
     match command {
         Command::Stat(options) => stat(&options, files),
         Command::Show(options) => show::run(&options, files),
+        Command::Verify(options) => verify::verify(&options, files),
+        Command::Repair(options) => verify::repair(&options, files),
     }
 }
 
@@ -83,19 +92,26 @@ fn look(config: &Config) -> Result<(PathBuf, Overview, Cursor), Failure> {
 }
 
 fn stat(options: &StatOptions, files: &[PathBuf]) -> Result<(), Failure> {
-    let (_, overview, cursor) = look(&configuration(files)?)?;
-    let stat = Stat::new(overview, &cursor);
+    let config = configuration(files)?;
+    // Before the cursor: then nothing has moved that is not settled.
+    let moved = quarantine::moved(&config.data_dir.join("quarantine"), &RealDisk);
+    let moved = moved.context("cannot read the quarantine")?;
+    let (_, overview, cursor) = look(&config)?;
+    let stat = Stat::new(overview, &cursor, &moved);
     if options.json { say_json(&stat) } else { tell(&stat) }
 }
 
 impl Stat {
-    fn new(overview: Overview, cursor: &Cursor) -> Self {
+    fn new(overview: Overview, cursor: &Cursor, moved: &MovedBy) -> Self {
         let end = overview.last.map_or(1, |last| last.seq.saturating_add(1)).max(cursor.highest());
         let first = overview.first.map_or(end, |first| first.seq);
         let outcomes = cursor.destinations.values().map(|progress| &progress.outcomes);
         let destinations = cursor.destinations.iter().map(|(name, progress)| {
             let pending = end.saturating_sub(progress.position);
-            let (position, outcomes) = (progress.position, progress.outcomes.clone());
+            let (position, mut outcomes) = (progress.position, progress.outcomes.clone());
+            if let Some(moved) = moved.get(name) {
+                moved.apply(&mut outcomes);
+            }
             (name.clone(), ToldProgress { position, pending, outcomes })
         });
         let told =
@@ -106,7 +122,7 @@ impl Stat {
             first: told(overview.first),
             last: told(overview.last),
             kept: cursor.lowest().min(end).saturating_sub(first),
-            account: Account::new(end, outcomes.chain(cursor.retired.values())),
+            account: Account::new(end, outcomes, cursor.retired.values(), moved.values()),
             destinations: destinations.collect(),
             foreign: overview.foreign,
         }

@@ -14,6 +14,7 @@ mod man;
 mod progress;
 mod quarantine;
 mod reload;
+mod reprocess;
 mod run;
 mod simulate;
 mod stop;
@@ -66,7 +67,7 @@ enum Command {
     Simulate(Box<simulate::Options>),
     /// Tells what would become of one message, and why.
     Explain(explain::Options),
-    /// What could not be stored, and why (the dead-letter queue).
+    /// What could not be stored, and why (the dead-letter queue); replays it once the cause is mended.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
     /// What the journal holds, and what became of one message.
@@ -74,6 +75,8 @@ enum Command {
     Journal(journal::Command),
     /// Writes stored points, or those of the kept messages, as line protocol, CSV or JSON lines.
     Export(export::Options),
+    /// Kept messages through the configuration of today: what was stored is written anew, beside the live flow.
+    Reprocess(reprocess::Options),
     /// Prepares the databases of the configuration.
     #[command(subcommand)]
     Database(database::Command),
@@ -127,6 +130,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Explain(options) => explain::run(&options, &files),
         Command::Quarantine(command) => quarantine::run(command, &files),
         Command::Export(options) => export::run(options, &files),
+        Command::Reprocess(options) => runtime()?.block_on(reprocess::run(&options, &files)),
         Command::Journal(command) => journal::run(command, &files),
         Command::Database(command) => runtime()?.block_on(database::run(command, &files)),
         Command::Check(options) => runtime()?.block_on(check::run(&options, &files)),

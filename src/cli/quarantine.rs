@@ -1,170 +1,162 @@
-//! `nadikota quarantine`: what could not be stored, and why. Reads beside a running service.
+//! `nadikota quarantine`: what could not be stored, and why; and what to do with it.
+
+mod export;
+mod list;
+mod told;
+mod work;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
-use serde::Serialize;
+use anyhow::{Context as _, anyhow};
 
-use super::{Failure, configuration, say, say_json};
+use super::export::when;
+use super::{Failure, configuration, explain, runtime, say, say_json};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delivery::Selection;
 use crate::journal::cursor;
 use crate::journal::disk::RealDisk;
 use crate::outcome::Reason;
-use crate::quarantine::{Filter, Held, list};
+use crate::quarantine::{Held, Scan, Wanted};
+use crate::snapshot;
+use told::{Told, Whole};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// One line for each message, or a count for each reason.
-    List(ListOptions),
-    /// One message whole: its raw bytes, when it came, and why it was refused.
+    /// One line for each message, or grouped counts.
+    List(list::Options),
+    /// One message whole: its raw bytes, why it was refused, and what each step would make of it today.
     Show(ShowOptions),
+    /// Again through the routes, profiles and registry of today, with the time of first receipt; what still fails
+    /// stays.
+    Replay(work::ReplayOptions),
+    /// Removes messages for good; the account counts them as discarded.
+    Drop(work::DropOptions),
+    /// Writes messages as JSON, one a line.
+    Export(export::Options),
 }
 
+/// Which messages are meant; without any, all.
 #[derive(Debug, clap::Args)]
-pub(super) struct ListOptions {
+struct WantedOptions {
     /// Only this reason, such as no_route.
     #[arg(long)]
     reason: Option<Reason>,
-    /// Only topics that begin with this.
-    #[arg(long)]
+    /// Only this device: named by route or payload, or a level of the topic.
+    #[arg(long, value_name = "ID")]
+    device: Option<String>,
+    /// Only these topics, an MQTT filter such as city/+/+/wl-01/#.
+    #[arg(long, value_name = "FILTER")]
     topic: Option<String>,
-    /// Counts by reason instead of messages.
+    /// Received from this time on: RFC 3339, a local time of the configured zone such as "2026-11-01 06:00", or a
+    /// span ago such as 2h.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// Received before this time, written in the same ways.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    to: Option<String>,
+    /// Only the message with this sequence number.
     #[arg(long)]
-    count: bool,
-    /// JSON: one object a line.
-    #[arg(long)]
-    json: bool,
+    seq: Option<u64>,
+}
+
+impl WantedOptions {
+    fn read(&self, config: &Config) -> Result<Wanted, Failure> {
+        let now = Clock::System.now();
+        let time = |name: &str, text: &Option<String>| {
+            let read = |text: &String| when::read(text, &config.time_zone, now);
+            text.as_ref().map(read).transpose().map_err(|wrong| format!("{name}: {wrong}"))
+        };
+        let read = || {
+            let (from, to) = (time("--from", &self.from)?, time("--to", &self.to)?);
+            if from.zip(to).is_some_and(|(from, to)| to <= from) {
+                return Err("--from must be before --to".to_owned());
+            }
+            let (topic, device) = (self.topic.clone(), self.device.clone());
+            let wanted = Wanted { seq: self.seq, reason: self.reason, topic, device, from, to };
+            wanted.filter().map_err(|wrong| format!("--{wrong}"))?;
+            Ok(wanted)
+        };
+        read().map_err(|wrong| {
+            eprintln!("{wrong}");
+            Failure::Usage
+        })
+    }
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowOptions {
     /// The sequence number that `list` shows.
     seq: u64,
+    /// The payload as hex, whatever it is.
+    #[arg(long)]
+    hex: bool,
     /// One JSON object.
     #[arg(long)]
     json: bool,
 }
 
-/// One message as JSON. The payload is text where it is UTF-8, else hex.
-#[derive(Debug, Serialize)]
-struct Told<'a> {
-    seq: u64,
-    received: String,
-    reason: Reason,
-    detail: &'a str,
-    destination: &'a str,
-    topic: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload_hex: Option<String>,
-    payload_bytes: usize,
-}
-
 pub(super) fn run(command: Command, files: &[PathBuf]) -> Result<(), Failure> {
     match command {
-        Command::List(options) => {
-            let filter = Filter { seq: None, reason: options.reason, topic: options.topic };
-            if options.count {
-                let mut counts = BTreeMap::new();
-                read(files, &filter, |held| *counts.entry(held.rejection.reason).or_default() += 1_u64)?;
-                return count(&counts, options.json);
-            }
-            tell(files, &filter, |held| line(held, options.json)).map(|_| ())
-        }
-        Command::Show(options) => {
-            let filter = Filter { seq: Some(options.seq), ..Filter::default() };
-            if tell(files, &filter, |held| show(held, options.json))? == 0 {
-                return Err(Failure::Failed(anyhow::anyhow!("message {} is not in quarantine", options.seq)));
-            }
-            Ok(())
-        }
+        Command::List(options) => list::run(&options, &configuration(files)?),
+        Command::Show(options) => show(&options, &configuration(files)?),
+        Command::Export(options) => export::run(&options, &configuration(files)?),
+        Command::Replay(options) => runtime()?.block_on(work::replay(&options, configuration(files)?)),
+        Command::Drop(options) => runtime()?.block_on(work::drop(&options, configuration(files)?)),
     }
 }
 
-/// Tells each message as it is read, and how many there were; ends telling at the first failure.
-fn tell(
-    files: &[PathBuf],
-    filter: &Filter,
-    one: impl Fn(&Held) -> Result<(), Failure>,
+/// Calls `with` for each message that is meant, oldest first, and for the share of the files read so far; ends at
+/// its first failure. Reads beside a running service.
+fn each(
+    config: &Config,
+    wanted: &Wanted,
+    mut with: impl FnMut(&Held, f64) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let (mut told, mut failed) = (0, Ok(()));
-    read(files, filter, |held| {
-        if failed.is_ok() {
-            failed = one(&held);
-            told += 1;
+    let selection = Selection::new(wanted).map_err(|wrong| anyhow!(wrong))?;
+    let positions = positions(config)?;
+    let failed = || "cannot read the quarantine";
+    let mut scan = Scan::new(&config.data_dir.join("quarantine"), &RealDisk).with_context(failed)?;
+    let mut count = 0;
+    while let Some((_, held)) = scan.next(&RealDisk).with_context(failed)? {
+        if held.is_settled(&positions) && selection.lets(&held, &config.transform) {
+            count += 1;
+            with(&held, share(&scan))?;
         }
-    })?;
-    failed.map(|()| told)
-}
-
-fn line(held: &Held, json: bool) -> Result<(), Failure> {
-    let told = Told::new(held);
-    if json {
-        return say_json(&told);
     }
-    say(format!(
-        "{:>8}  {}  {:<18} {}  {}",
-        told.seq,
-        told.received,
-        told.reason,
-        held.record.message.topic.escape_ascii(),
-        told.detail.escape_debug()
-    ))
+    Ok(count)
 }
 
-fn read(files: &[PathBuf], filter: &Filter, with: impl FnMut(Held)) -> Result<(), Failure> {
-    let config = configuration(files)?;
+/// Up to where each destination has settled, as the cursor says.
+fn positions(config: &Config) -> Result<BTreeMap<String, u64>, Failure> {
     let cursor = cursor::load(&config.data_dir).context("cannot read the cursor")?.unwrap_or_default();
-    let positions: BTreeMap<_, _> =
-        cursor.destinations.iter().map(|(name, progress)| (name.clone(), progress.position)).collect();
-    let dir = config.data_dir.join("quarantine");
-    Ok(list(&dir, &RealDisk, &positions, filter, with).context("cannot read the quarantine")?)
+    Ok(cursor.destinations.into_iter().map(|(name, progress)| (name, progress.position)).collect())
 }
 
-fn count(counts: &BTreeMap<Reason, u64>, json: bool) -> Result<(), Failure> {
-    if json {
-        return say_json(counts);
-    }
-    for (reason, count) in counts {
-        say(format!("{count:>8}  {reason}"))?;
+#[expect(clippy::cast_precision_loss, reason = "a share of bytes, for people")]
+fn share(scan: &Scan) -> f64 {
+    let (done, total) = scan.progress();
+    done as f64 / total.max(1) as f64
+}
+
+fn show(options: &ShowOptions, config: &Config) -> Result<(), Failure> {
+    let wanted = Wanted { seq: Some(options.seq), ..Wanted::default() };
+    let found = each(config, &wanted, |held, _| {
+        let transform = &config.transform;
+        let destination = transform.destination_of(&held.record.message.topic);
+        let saved = destination.and_then(|name| snapshot::load(&config.data_dir, name));
+        let state = saved.map(|saved| saved.state.names_only()).unwrap_or_default();
+        let today = transform.explain(&held.record, &state);
+        if options.json {
+            return say_json(&Whole { message: Told::new(held, options.hex), today: &today });
+        }
+        told::tell(&Told::new(held, options.hex))?;
+        say("\nWhat would become of it today:")?;
+        explain::tell(&today)
+    })?;
+    if found == 0 {
+        return Err(Failure::Failed(anyhow!("message {} is not in quarantine", options.seq)));
     }
     Ok(())
-}
-
-fn show(held: &Held, json: bool) -> Result<(), Failure> {
-    let told = Told::new(held);
-    if json {
-        return say_json(&told);
-    }
-    let message = &held.record.message;
-    say(format!("message      {}", told.seq))?;
-    say(format!("received     {}", told.received))?;
-    say(format!("topic        {}", message.topic.escape_ascii()))?;
-    say(format!("destination  {}", told.destination))?;
-    say(format!("reason       {}", told.reason))?;
-    say(format!("detail       {}", told.detail.escape_debug()))?;
-    say(format!("payload      {} bytes", told.payload_bytes))?;
-    // Escaped: what a device sent must not steer the terminal.
-    say(message.payload.escape_ascii().to_string())
-}
-
-impl<'a> Told<'a> {
-    fn new(held: &'a Held) -> Self {
-        let message = &held.record.message;
-        let payload = std::str::from_utf8(&message.payload).ok();
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self {
-            seq: held.record.seq,
-            received: jiff::Timestamp::from_nanosecond(i128::from(held.record.received))
-                .map_or_else(|_| held.record.received.to_string(), |time| time.to_string()),
-            reason: held.rejection.reason,
-            detail: &held.rejection.detail,
-            destination: &held.destination,
-            topic: String::from_utf8_lossy(&message.topic).into_owned(),
-            payload,
-            payload_hex: payload.is_none().then(|| hex(&message.payload)),
-            payload_bytes: message.payload.len(),
-        }
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -13,13 +13,18 @@ use crate::account::Account;
 use crate::backoff::Backoff;
 use crate::journal::cursor::{self, Cursor, Progress};
 use crate::journal::disk::Disk;
-use crate::journal::{Journal, Room};
+use crate::journal::{DamageSummary, Journal, Room};
 use crate::outcome::Outcomes;
+use crate::quarantine::Quarantine;
 use crate::snapshot::{self, Snapshot};
 use crate::status::Part;
 
 use super::Standing;
 
+/// How often it is looked whether there is damage to tell.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How many ranges of lost numbers are told one by one.
+const RANGES: usize = 5;
 /// How often the cursor is written while positions move.
 const EVERY: Duration = Duration::from_millis(100);
 
@@ -29,6 +34,7 @@ pub struct Standings {
     journal: Journal,
     deliveries: Arc<BTreeMap<String, watch::Receiver<Standing>>>,
     retired: Arc<BTreeMap<String, Outcomes>>,
+    quarantine: Quarantine,
 }
 
 impl Standings {
@@ -37,15 +43,18 @@ impl Standings {
         journal: Journal,
         deliveries: BTreeMap<String, watch::Receiver<Standing>>,
         retired: BTreeMap<String, Outcomes>,
+        quarantine: Quarantine,
     ) -> Self {
-        Self { journal, deliveries: Arc::new(deliveries), retired: Arc::new(retired) }
+        Self { journal, deliveries: Arc::new(deliveries), retired: Arc::new(retired), quarantine }
     }
 
-    /// The account at this instant. Positions are read before the journal's end, so pending is never negative.
+    /// The account at this instant. Positions are read before the journal's end, so pending is never negative; what
+    /// has moved is read before them, so nothing has moved that was not settled.
     pub fn account(&self) -> Account {
+        let moved = self.quarantine.moved();
         let progress = self.progress();
         let outcomes = progress.values().map(|progress| &progress.outcomes);
-        Account::new(self.journal.end(), outcomes.chain(self.retired.values()))
+        Account::new(self.journal.end(), outcomes, self.retired.values(), moved.values())
     }
 
     /// Returns when some destination has moved, or after a moment.
@@ -92,14 +101,16 @@ pub struct Keeper {
     pub dir: PathBuf,
     pub disk: Arc<dyn Disk>,
     pub standings: Standings,
-    /// Kept up to date by the sources.
-    pub known_floors: Vec<Arc<AtomicU64>>,
+    /// Of each source by its number, kept up to date by it: below it every PUBACK is known to have arrived.
+    pub known_floors: BTreeMap<u16, Arc<AtomicU64>>,
     /// What the file holds now.
     pub cursor: Cursor,
     pub routings: mpsc::Receiver<NewRouting>,
     /// From which message on each destination's state would be made again after a crash.
     pub replay_from: BTreeMap<String, u64>,
     pub part: Part,
+    /// The line on the board about what is lost to damage.
+    pub damage: Part,
 }
 
 impl Keeper {
@@ -109,6 +120,8 @@ impl Keeper {
         let mut wait = EVERY;
         let mut new_routing: Option<NewRouting> = None;
         let mut former = self.cursor.routing.clone();
+        self.tell_damage().await;
+        let mut looked = Instant::now();
         loop {
             let last = tokio::select! {
                 () = stop.cancelled() => true,
@@ -119,6 +132,10 @@ impl Keeper {
                 () = tokio::time::sleep(wait) => false,
             };
             self.release();
+            if looked.elapsed() >= LOOK_EVERY {
+                looked = Instant::now();
+                self.tell_damage().await;
+            }
             // Whoever gave up waiting for it goes on under the former one.
             new_routing = new_routing.filter(|new| !new.done.is_closed());
             let routing = new_routing.as_ref().map_or(&former, |new| &new.routing).clone();
@@ -163,6 +180,20 @@ impl Keeper {
         }
     }
 
+    /// Damage stays on the board until a human has moved away what is set aside.
+    async fn tell_damage(&self) {
+        let journal = self.standings.journal.clone();
+        let summary = tokio::task::spawn_blocking(move || journal.damage(true)).await;
+        match summary {
+            Ok(None) => self.damage.ok(),
+            Ok(Some(summary)) => self.damage.degraded(
+                reason(&summary),
+                "see what is lost with nadikota journal verify, look after the disk, then move the named files away",
+            ),
+            Err(error) => tracing::warn!(%error, "damage cannot be told"),
+        }
+    }
+
     async fn write(&mut self, routing: &[(String, String)]) -> Result<(), String> {
         let mut next = self.cursor.clone();
         next.routing = routing.to_vec();
@@ -176,8 +207,8 @@ impl Keeper {
                 snapshots.push((name.clone(), snapshot.clone()));
             }
         }
-        let floors = self.known_floors.iter().map(|floor| floor.load(Ordering::Acquire));
-        next.known_floor = floors.min().unwrap_or(next.known_floor);
+        let floors = self.known_floors.iter();
+        next.sources_reached(floors.map(|(source, floor)| (*source, floor.load(Ordering::Acquire))));
         if next == self.cursor && snapshots.is_empty() {
             return Ok(());
         }
@@ -192,8 +223,51 @@ impl Keeper {
         })
         .await
         .map_err(|error| error.to_string())??;
+        let positions = written.destinations.iter();
+        let positions = positions.map(|(name, progress)| (name.clone(), progress.position)).collect();
+        self.standings.quarantine.settle(positions);
         self.replay_from.extend(snapshots.into_iter().map(|(name, snapshot)| (name, snapshot.next)));
         self.cursor = written;
         Ok(())
     }
+}
+
+/// What a human should know of damage in the journal.
+fn reason(summary: &DamageSummary) -> String {
+    let mut told = Vec::new();
+    let lost: u64 =
+        summary.lost.iter().map(|lost| lost.last.saturating_sub(lost.first).saturating_add(1)).sum();
+    if lost > 0 {
+        let mut ranges: Vec<_> = summary
+            .lost
+            .iter()
+            .take(RANGES)
+            .map(|lost| {
+                if lost.first == lost.last {
+                    lost.first.to_string()
+                } else {
+                    format!("{} to {}", lost.first, lost.last)
+                }
+            })
+            .collect();
+        if summary.lost.len() > RANGES {
+            ranges.push("more".to_owned());
+        }
+        told.push(format!("{lost} messages are lost, by number {}", ranges.join(", ")));
+    }
+    if lost > 0 || summary.files > 0 {
+        told.push(format!(
+            "what is known and {} damaged stretches are in {}",
+            summary.files,
+            summary.dir.display()
+        ));
+    }
+    if let Some(foreign) = summary.foreign.first() {
+        let count = summary.foreign.len();
+        told.push(format!(
+            "{count} files are no segments of this version, the first is {}",
+            foreign.display()
+        ));
+    }
+    format!("damage in the journal: {}", told.join("; "))
 }

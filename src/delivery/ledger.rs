@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::message::Record;
 use crate::outcome::{Outcome, Outcomes, Reason, Rejection};
+use crate::quarantine::Held;
 
 /// Messages in the order of their sequence numbers, from the position on.
 #[derive(Debug)]
@@ -52,6 +53,20 @@ impl Entry {
 pub(super) struct Refused {
     pub(super) record: Record,
     pub(super) rejection: Rejection,
+    /// The rest of it is stored.
+    pub(super) partly: bool,
+}
+
+impl Refused {
+    /// As the quarantine holds it.
+    pub(super) fn held(&self, destination: &str) -> Held {
+        Held {
+            record: self.record.clone(),
+            destination: destination.to_owned(),
+            rejection: self.rejection.clone(),
+            partly: self.partly,
+        }
+    }
 }
 
 /// A settled stretch: hand `refused` to the quarantine, then give this back to [`Ledger::pass`].
@@ -181,7 +196,8 @@ impl Ledger {
             if matches!(outcome, Outcome::Quarantined(_) | Outcome::PartlyStored(_))
                 && let (Some(record), Some(rejection)) = (&entry.record, &entry.refused)
             {
-                refused.push(Refused { record: record.clone(), rejection: rejection.clone() });
+                let partly = matches!(outcome, Outcome::PartlyStored(_));
+                refused.push(Refused { record: record.clone(), rejection: rejection.clone(), partly });
             }
         }
         (entries > 0).then_some(Settled { position, outcomes, refused, entries })

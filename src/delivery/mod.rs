@@ -6,10 +6,13 @@
 //! whatever was refused.
 
 mod buckets;
+mod history;
 mod keeper;
 mod lane;
 mod ledger;
+mod loads;
 mod paced;
+mod replay;
 mod snapshots;
 mod standing;
 
@@ -31,13 +34,15 @@ use crate::live::Reporter;
 use crate::message::Record;
 use crate::outcome::{Outcome, Rejection};
 use crate::point::Point;
-use crate::quarantine::{Held, Quarantine};
+use crate::quarantine::Quarantine;
 use crate::sink::{LineVerdict, Sink};
 use crate::snapshot::Snapshot;
 use crate::status::Part;
 use crate::transform::{Decision, State, Transform};
 
+pub use history::{Chunk as HistoryChunk, History, Placed, Stretch};
 pub use keeper::{Keeper, NewRouting, Standings};
+pub use replay::{Replay, ReplayError, Selection};
 
 use buckets::Buckets;
 use lane::{Lanes, Load, Pushed};
@@ -368,14 +373,7 @@ impl Delivery {
     async fn hold(&self, refused: &[ledger::Refused], stop: &CancellationToken) -> bool {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
-            let held: Vec<_> = refused
-                .iter()
-                .map(|refused| Held {
-                    record: refused.record.clone(),
-                    destination: self.destination.clone(),
-                    rejection: refused.rejection.clone(),
-                })
-                .collect();
+            let held: Vec<_> = refused.iter().map(|refused| refused.held(&self.destination)).collect();
             let quarantine = self.quarantine.clone();
             let put = tokio::task::spawn_blocking(move || quarantine.put(&held)).await;
             let error = match put {

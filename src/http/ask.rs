@@ -1,4 +1,4 @@
-//! Asking a running service for a page: the little HTTP that health checks on the same machine need.
+//! Asking a running service: the little HTTP that commands on the same machine need.
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,8 +31,25 @@ pub enum AskError {
 
 /// GETs `path`. An address such as 0.0.0.0, which one can only listen on, is asked by loopback.
 pub async fn ask(address: SocketAddr, path: &str, token: Option<&str>) -> Result<Answer, AskError> {
+    send(address, "GET", path, token, "").await
+}
+
+/// The same with another method, and a body of JSON.
+pub async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: &str,
+) -> Result<Answer, AskError> {
     let address = reachable(address);
-    let bytes = tokio::time::timeout(TIMEOUT, exchange(address, path, token))
+    let login = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\n{login}Content-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
+    let bytes = tokio::time::timeout(TIMEOUT, exchange(address, &request))
         .await
         .map_err(|_| AskError::TooSlow { address })?
         .map_err(|source| AskError::Unreachable { address, source })?;
@@ -50,10 +67,8 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 /// HTTP/1.0, so that the answer ends with the connection and is never chunked.
-async fn exchange(address: SocketAddr, path: &str, token: Option<&str>) -> io::Result<Vec<u8>> {
+async fn exchange(address: SocketAddr, request: &str) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
-    let login = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{login}\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut bytes = Vec::new();
     stream.take(LARGEST_ANSWER).read_to_end(&mut bytes).await?;

@@ -34,12 +34,17 @@ impl Door {
         match self {
             Self::Local => true,
             Self::Shut => false,
-            Self::Token(token) => headers
-                .get(header::AUTHORIZATION)
-                .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
-                .is_some_and(|given| same(given, token.reveal().as_bytes())),
+            Self::Token(token) => gives(headers, token),
         }
     }
+}
+
+/// Whether the request shows this token.
+pub(super) fn gives(headers: &HeaderMap, token: &Secret) -> bool {
+    headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
+        .is_some_and(|given| same(given, token.reveal().as_bytes()))
 }
 
 /// Runs before each closed page.

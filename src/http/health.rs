@@ -86,7 +86,8 @@ pub(super) async fn whole(State(App { view, pulse, .. }): State<App>) -> Json<Wh
     let lately = view.live.lately();
     let parts = view.board.parts().into_iter().map(|(name, status)| (name, Part::new(status))).collect();
     let destinations = snapshot.destinations.into_iter().map(|(name, destination)| {
-        let outcomes = destination.outcomes;
+        let mut outcomes = destination.outcomes;
+        destination.moved.apply(&mut outcomes);
         let shown = Destination {
             position: destination.position,
             stored: outcomes.stored,

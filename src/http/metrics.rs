@@ -168,13 +168,26 @@ fn of_the_account(snapshot: &Snapshot) -> Vec<Number> {
                 .label("destination", name),
         );
         numbers.extend(of_outcomes(name, &destination.outcomes));
+        numbers.extend(of_moved(name, &destination.moved.to));
     }
     numbers
 }
 
+fn of_moved(destination: &str, to: &Outcomes) -> [Number; 3] {
+    let help = "Messages of the quarantine that have another outcome by now";
+    let discarded = to.discarded_total();
+    [("stored", to.stored), ("partly_stored", to.partly_stored), ("discarded", discarded)].map(
+        |(outcome, count)| {
+            Number::counter("quarantine_moved_messages", help, float(count))
+                .label("destination", destination)
+                .label("outcome", outcome)
+        },
+    )
+}
+
 fn of_outcomes(destination: &str, outcomes: &Outcomes) -> Vec<Number> {
     let number = |outcome: &str, count: u64| {
-        Number::counter("settled_messages", "Messages with their outcome", float(count))
+        Number::counter("settled_messages", "Messages with their first outcome", float(count))
             .label("destination", destination)
             .label("outcome", outcome)
     };

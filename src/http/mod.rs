@@ -1,7 +1,8 @@
-//! HTTP: tells people and machines how the service is; changes nothing.
+//! HTTP: tells people and machines how the service is; changes nothing but, with a token, the quarantine.
 
 mod api;
 mod ask;
+mod control;
 mod events;
 mod guard;
 mod health;
@@ -23,7 +24,8 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use ask::{Answer, AskError, ask};
+pub use ask::{Answer, AskError, ask, send};
+pub use control::{Clerk, Desk, Job, Way};
 pub use view::{Destination, Journal, Number, Snapshot, Value, View};
 
 use pulse::Pulse;
@@ -91,11 +93,18 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
 pub struct Server {
     token: Option<Secret>,
     view: View,
+    desk: Option<Desk>,
 }
 
 impl Server {
     pub fn new(config: &Config, view: View) -> Self {
-        Self { token: config.token.clone(), view }
+        Self { token: config.token.clone(), view, desk: None }
+    }
+
+    /// Where the quarantine is worked on, which is not shown without one.
+    #[must_use]
+    pub fn with_desk(self, desk: Desk) -> Self {
+        Self { desk: Some(desk), ..self }
     }
 
     /// Answers until `stop`, then lets open answers finish for a moment.
@@ -132,11 +141,13 @@ impl Server {
         let page = page::FILES.iter().fold(Router::new(), |router, file| {
             router.route(file.path, get(move || std::future::ready(file.answer())))
         });
+        let controlled = self.desk.map_or_else(Router::new, control::routes);
         Router::new()
             .route("/health/live", get(health::live))
             .route("/health/ready", get(health::ready))
             .route("/metrics", get(metrics::text))
             .merge(closed)
+            .merge(controlled)
             .merge(page)
             .layer(from_fn_with_state(door, guard::check_name))
             .layer(from_fn(page::seal))

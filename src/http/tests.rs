@@ -31,9 +31,12 @@ async fn serve(board: Board, stop: CancellationToken) -> SocketAddr {
         outcomes.count(Outcome::Quarantined(Reason::Malformed));
         let syncs = Reading { sum: 2.5, buckets: vec![(Some(0.5), 2), (Some(1.0), 0), (None, 1)] };
         Snapshot {
-            account: Account::new(4, [&outcomes]),
+            account: Account::new(4, [&outcomes], [], []),
             oldest_unsettled: Some(Duration::from_secs(2)),
-            destinations: BTreeMap::from([("city".to_owned(), Destination { position: 3, outcomes })]),
+            destinations: BTreeMap::from([(
+                "city".to_owned(),
+                Destination { position: 3, outcomes, ..Destination::default() },
+            )]),
             journal: Journal { size: 4096, written: 100, left: 9000 },
             numbers: vec![
                 Number::counter("sink_retries", "Writes tried again", 5.0).label("destination", "city"),

@@ -9,7 +9,7 @@ use crate::account::Account;
 use crate::histogram::Reading;
 use crate::live::Live;
 use crate::message::Record;
-use crate::outcome::Outcomes;
+use crate::outcome::{Moved, Outcomes};
 use crate::status::Board;
 use crate::transform::Explanation;
 
@@ -75,7 +75,10 @@ pub struct Journal {
 pub struct Destination {
     /// The next sequence number it will settle.
     pub position: u64,
+    /// As messages were first settled.
     pub outcomes: Outcomes,
+    /// What has moved since.
+    pub moved: Moved,
 }
 
 /// One number for Prometheus.

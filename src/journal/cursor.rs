@@ -6,20 +6,26 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::Disk;
+use super::disk::{self, Disk, RealDisk};
+use super::verify::{Finding, What};
 use crate::outcome::Outcomes;
 
 const NAME: &str = "cursor";
 const PREVIOUS: &str = "cursor.prev";
 const FRESH: &str = "cursor.new";
 const MARK: &str = "nadikota-cursor 1";
+/// A larger file is no cursor.
+const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// What the cursor file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     pub destinations: BTreeMap<String, Progress>,
-    /// Records below it have a PUBACK that is known to have arrived.
+    /// Records below it have a PUBACK that is known to have arrived, whatever source they came from.
     pub known_floor: u64,
+    /// The same for each source by its number, which is often further; also for those that are switched off.
+    #[serde(default)]
+    pub floors: BTreeMap<u16, u64>,
     /// Which topics went to which destination when this was written, in the order of the routes.
     #[serde(default)]
     pub routing: Vec<(String, String)>,
@@ -48,6 +54,18 @@ impl Cursor {
         self.destinations.values().map(|progress| progress.position).min().unwrap_or(1)
     }
 
+    /// Below it every record of this source has a PUBACK that is known to have arrived.
+    pub fn floor(&self, source: u16) -> u64 {
+        self.floors.get(&source).copied().unwrap_or(self.known_floor)
+    }
+
+    /// How far each source that runs is. One that is switched off keeps its own: what it acknowledged may come again
+    /// when it is back.
+    pub fn sources_reached(&mut self, floors: impl IntoIterator<Item = (u16, u64)>) {
+        self.floors.extend(floors);
+        self.known_floor = self.floors.values().copied().min().unwrap_or(self.known_floor);
+    }
+
     /// The highest position: the journal had given out all numbers below it.
     pub fn highest(&self) -> u64 {
         self.destinations.values().map(|progress| progress.position).max().unwrap_or(1)
@@ -57,19 +75,74 @@ impl Cursor {
 /// Why the cursor could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum CursorError {
-    #[error("cursor {}: {cause}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Disk { path: PathBuf, cause: io::Error },
-    #[error("cursor {}: neither it nor the one before it can be read; move both away to settle everything kept again", path.display())]
+    #[error("{}: neither it nor the one before it can be read; the next start sets both aside and settles again what is kept", path.display())]
     Damaged { path: PathBuf },
 }
 
 /// Reads the cursor, or the one before it where it is damaged: then some points are written again. Never forward.
 pub fn load(dir: &Path) -> Result<Option<Cursor>, CursorError> {
+    load_from(dir, &RealDisk)
+}
+
+/// What a start finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    Nothing,
+    Cursor(Cursor),
+    /// Both files were damaged, and are set aside: all that is kept is settled again.
+    Lost,
+}
+
+/// Reads it to work on from it: what was read is durable when this returns. A process that was killed while it
+/// replaced the cursor may have left the new one in the kernel's memory only, and what is removed because of it
+/// must not be missed by the old one after a power cut.
+pub fn open(dir: &Path, disk: &dyn Disk) -> Result<Found, CursorError> {
+    let failed = |cause| CursorError::Disk { path: dir.join(NAME), cause };
+    let found = match load_from(dir, disk) {
+        Ok(cursor) => cursor.map_or(Found::Nothing, Found::Cursor),
+        Err(CursorError::Damaged { .. }) => {
+            set_aside(dir, disk).map_err(failed)?;
+            Found::Lost
+        }
+        Err(error) => return Err(error),
+    };
+    for name in [NAME, PREVIOUS] {
+        match disk.sync(&dir.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+    }
+    disk.sync_dir(dir).map_err(failed)?;
+    Ok(found)
+}
+
+/// Moves both files to where damage is told.
+fn set_aside(dir: &Path, disk: &dyn Disk) -> io::Result<()> {
+    let aside = dir.join("journal").join(super::damage::DIR);
+    disk.make_dir(&aside)?;
+    for name in [PREVIOUS, NAME] {
+        match disk.rename(&dir.join(name), &aside.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    disk.sync_dir(&aside)?;
+    tracing::error!(
+        aside = %aside.display(),
+        "both cursors are damaged; all that the journal keeps is settled again, what became of the rest is unknown"
+    );
+    Ok(())
+}
+
+/// The same as [`load`] from any disk.
+pub(crate) fn load_from(dir: &Path, disk: &dyn Disk) -> Result<Option<Cursor>, CursorError> {
     let mut there = false;
     for name in [NAME, PREVIOUS] {
         let path = dir.join(name);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => match parse(&text) {
+        match disk::read(&path, LARGEST, disk) {
+            Ok(text) => match std::str::from_utf8(&text).ok().and_then(parse) {
                 Some(cursor) => return Ok(Some(cursor)),
                 None => tracing::error!(path = %path.display(), "the cursor is damaged"),
             },
@@ -82,6 +155,18 @@ pub fn load(dir: &Path) -> Result<Option<Cursor>, CursorError> {
         there = true;
     }
     if there { Err(CursorError::Damaged { path: dir.join(NAME) }) } else { Ok(None) }
+}
+
+/// What is wrong with the file, if anything is.
+pub fn finding(dir: &Path, disk: &dyn Disk) -> Option<Finding> {
+    let path = dir.join(NAME);
+    let detail = match disk::read(&path, LARGEST, disk) {
+        Ok(bytes) if std::str::from_utf8(&bytes).ok().and_then(parse).is_some() => return None,
+        Ok(_) => "the one before it is used".to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => error.to_string(),
+    };
+    Some(Finding { what: What::Cursor, path: Some(path), bytes: None, numbers: None, detail })
 }
 
 fn parse(text: &str) -> Option<Cursor> {
@@ -131,7 +216,7 @@ pub fn replace(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::disk::{RealDisk, TestDisk};
+    use crate::journal::disk::TestDisk;
 
     fn cursor(position: u64) -> Cursor {
         let progress =
@@ -170,5 +255,50 @@ mod tests {
         disk.fill(true);
         assert!(save(&cursor(9), dir.path(), &disk).is_err());
         assert_eq!(load(dir.path()).unwrap(), Some(cursor(7)));
+    }
+    #[test]
+    fn no_cut_and_no_flipped_byte_ever_leads_forward() {
+        let dir = tempfile::tempdir().unwrap();
+        save(&cursor(7), dir.path(), &RealDisk).unwrap();
+        save(&cursor(9), dir.path(), &RealDisk).unwrap();
+        let path = dir.path().join(NAME);
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            std::fs::write(&path, &whole[..at]).unwrap();
+            assert_eq!(load(dir.path()).unwrap(), Some(cursor(7)), "cut at {at}");
+            let mut harmed = whole.clone();
+            harmed[at] ^= 0x04;
+            std::fs::write(&path, harmed).unwrap();
+            let found = load(dir.path()).unwrap();
+            assert!(found == Some(cursor(7)) || found == Some(cursor(9)), "byte {at}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn two_damaged_cursors_are_set_aside_and_no_start_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(open(dir.path(), &RealDisk).unwrap(), Found::Nothing);
+        save(&cursor(7), dir.path(), &RealDisk).unwrap();
+        assert_eq!(open(dir.path(), &RealDisk).unwrap(), Found::Cursor(cursor(7)));
+        for name in [NAME, PREVIOUS] {
+            std::fs::write(dir.path().join(name), [0xff, 0xfe]).unwrap();
+        }
+        assert_eq!(open(dir.path(), &RealDisk).unwrap(), Found::Lost);
+        let aside = dir.path().join("journal/damaged");
+        assert_eq!(std::fs::read(aside.join(NAME)).unwrap(), [0xff, 0xfe]);
+        assert_eq!(load(dir.path()).unwrap(), None);
+    }
+    #[test]
+    fn a_source_that_is_away_or_switched_off_keeps_its_floor_and_holds_no_other_back() {
+        let mut cursor = cursor(9);
+        assert_eq!((cursor.floor(0), cursor.floor(1)), (3, 3), "of a cursor without floors");
+        cursor.sources_reached([(0, 5), (1, 90)]);
+        // Source 0 is switched off, source 1 goes on, source 2 is new.
+        cursor.sources_reached([(1, 100), (2, 100)]);
+        assert_eq!((cursor.floor(0), cursor.floor(1), cursor.floor(2)), (5, 100, 100));
+        assert_eq!(cursor.floor(7), 5, "one that is not known yet misses nothing");
+        let dir = tempfile::tempdir().unwrap();
+        save(&cursor, dir.path(), &RealDisk).unwrap();
+        assert_eq!(load(dir.path()).unwrap(), Some(cursor));
     }
 }

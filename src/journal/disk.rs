@@ -7,15 +7,27 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What storage asks of a disk.
 pub trait Disk: Debug + Send + Sync {
     /// Makes a new file for appending; fails where it exists.
     fn create(&self, path: &Path) -> io::Result<Box<dyn Append>>;
     /// Opens a file for reading at any offset.
-    fn open(&self, path: &Path) -> io::Result<File> {
-        File::open(path)
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        Ok(Box::new(File::open(path)?))
+    }
+    /// Makes a directory, and those above it, where they are missing.
+    fn make_dir(&self, dir: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(dir)
+    }
+    /// Its size as the directory knows it, also where the file itself cannot be read.
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        Ok(std::fs::metadata(path)?.len())
+    }
+    /// When a file was last written.
+    fn modified(&self, path: &Path) -> io::Result<SystemTime> {
+        std::fs::metadata(path)?.modified()
     }
     /// Makes durable whatever a file holds, also what an earlier process wrote and never synced.
     fn sync(&self, path: &Path) -> io::Result<()> {
@@ -47,6 +59,47 @@ pub trait Disk: Debug + Send + Sync {
             free: stat.f_bavail.saturating_mul(stat.f_frsize),
             total: stat.f_blocks.saturating_mul(stat.f_frsize),
         })
+    }
+}
+
+/// Reads a whole small file; a larger one than `most` bytes cannot be ours and is refused unread.
+pub(crate) fn read(path: &Path, most: u64, disk: &dyn Disk) -> io::Result<Vec<u8>> {
+    let file = disk.open(path)?;
+    let size = file.size()?;
+    if size > most {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{size} bytes are more than it can have"),
+        ));
+    }
+    let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+    file.read_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// Whether it says that the medium has lost something. Anything else, such as too many open files or a right that was
+/// taken away, may work again later and must not be taken for a loss.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let medium = [Errno::IO, Errno::BADMSG, Errno::UCLEAN].map(Errno::raw_os_error);
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+        || error.raw_os_error().is_some_and(|code| medium.contains(&code))
+}
+
+/// A file that is read at any offset.
+pub trait ReadAt: Debug + Send + Sync {
+    fn size(&self) -> io::Result<u64>;
+    /// Fills all of `bytes` from there on.
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+impl ReadAt for File {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_exact_at(bytes, offset)
     }
 }
 

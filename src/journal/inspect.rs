@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::Disk;
 use super::record;
-use super::segment::{self, Kind, Step, Walk};
+use super::segment::{self, Head, Kind, Step, Walk};
 use super::{Entry, JournalError};
 use crate::message::Record;
 
@@ -42,15 +42,14 @@ pub fn overview(dir: &Path, disk: &dyn Disk) -> Result<Overview, JournalError> {
     let failed = |cause| JournalError::Read { dir: dir.to_owned(), cause };
     let mut found = Overview::default();
     let mut ours = Vec::new();
-    for (.., path) in segment::list(dir, disk).map_err(failed)? {
-        match open(&path, disk).map_err(failed)? {
-            Some((Kind::Foreign, _)) => found.foreign.push(path),
-            Some((_, walk)) => {
+    for segment::Listed { path, head, .. } in segment::ordered(dir, record::MAGIC, disk).map_err(failed)? {
+        match head.map_err(failed)? {
+            Head { kind: Kind::Foreign | Kind::Newer, .. } => found.foreign.push(path),
+            head => {
                 found.segments += 1;
-                found.bytes += walk.size();
+                found.bytes += head.size;
                 ours.push(path);
             }
-            None => {}
         }
     }
     let mut firsts = ours.iter().filter_map(|path| edges(path, disk, true).transpose());
@@ -109,18 +108,21 @@ pub struct Scan<'d> {
 impl<'d> Scan<'d> {
     pub fn new(dir: &Path, from: u64, disk: &'d dyn Disk) -> Result<Self, JournalError> {
         let failed = |cause| JournalError::Read { dir: dir.to_owned(), cause };
-        let listed = segment::list(dir, disk).map_err(failed)?;
+        let mut listed = segment::ordered(dir, record::MAGIC, disk).map_err(failed)?;
+        let ours = |head: &io::Result<Head>| match head {
+            Ok(head) => matches!(head.kind, Kind::Ours | Kind::Damaged),
+            Err(_) => true,
+        };
+        listed.retain(|segment| ours(&segment.head));
         // Several segments can begin with one number: a poisoned one and those that stand in for it.
-        let begins = listed.iter().map(|(first, ..)| *first).filter(|first| *first <= from).max();
+        let begins = listed.iter().map(|segment| segment.key.0).filter(|first| *first <= from).max();
         let begins = begins.unwrap_or_default();
         // What stood before the first segment was delivered and removed: that is no gap.
-        let next = from.max(listed.first().map_or(1, |(first, ..)| *first));
+        let next = from.max(listed.first().map_or(1, |segment| segment.key.0));
         let (mut left, mut total) = (Vec::new(), 0_u64);
-        for (.., path) in listed.into_iter().filter(|(first, ..)| *first >= begins).rev() {
-            if let Some((Kind::Ours | Kind::Damaged, walk)) = open(&path, disk).map_err(failed)? {
-                total = total.saturating_add(walk.size());
-                left.push(path);
-            }
+        for segment in listed.into_iter().filter(|segment| segment.key.0 >= begins).rev() {
+            total = total.saturating_add(segment.head.map_err(failed)?.size);
+            left.push(segment.path);
         }
         let dir = dir.to_owned();
         Ok(Self { dir, disk, left, walk: None, next, held: None, missing: DAMAGED, total, done: 0 })

@@ -8,6 +8,7 @@
 //! - Without room it takes nothing, loses nothing, says so, and goes on by itself.
 
 pub mod cursor;
+mod damage;
 pub mod disk;
 pub(crate) mod frame;
 pub mod inspect;
@@ -15,10 +16,12 @@ pub mod lock;
 mod reader;
 pub(crate) mod record;
 mod recovery;
+pub mod repair;
 mod retention;
 pub(crate) mod segment;
 mod shared;
 mod times;
+pub mod verify;
 mod writer;
 
 use std::future::Future;
@@ -37,10 +40,12 @@ use crate::histogram;
 use crate::message::{Message, Record};
 use crate::settings::{Section, Size, Span};
 use crate::status::Part;
+use damage::Damage;
 use disk::Disk;
 use shared::Shared;
 use writer::Arrival;
 
+pub use damage::{Lost, Summary as DamageSummary};
 pub use reader::Reader;
 pub use recovery::Recovery;
 pub use shared::Room;
@@ -77,6 +82,10 @@ pub struct Config {
 
 const MIB: u64 = 1024 * 1024;
 
+/// Left free whatever the settings say: a cursor that cannot be written frees no segment, so a journal that took the
+/// last byte would hold for ever.
+const RESERVE: u64 = 8 * MIB;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -104,7 +113,8 @@ impl Config {
     }
 
     fn min_free_of(&self, total: u64) -> u64 {
-        self.min_free.unwrap_or_else(|| (512 * MIB).max(total / 20).min(total / 4))
+        let wanted = self.min_free.unwrap_or_else(|| (512 * MIB).max(total / 20).min(total / 4));
+        wanted.max(RESERVE.min(total / 8))
     }
 }
 
@@ -199,6 +209,8 @@ pub struct Stats {
     pub written: u64,
     /// How many bytes more it takes before it is full; looked after with every message and every second.
     pub space_left: u64,
+    /// Bytes of writes that were cut off, found at the start.
+    pub torn: u64,
 }
 
 /// A handle; the writer ends when the last one is gone.
@@ -217,22 +229,41 @@ pub fn open(
     past: u64,
     part: Part,
 ) -> Result<(Journal, Writer, Recovery), JournalError> {
+    open_with(dir, config, disk, clock, past, part, ARRIVALS)
+}
+
+/// The same with another number of places for messages that wait.
+pub(crate) fn open_with(
+    dir: &Path,
+    config: &Config,
+    disk: Arc<dyn Disk>,
+    clock: Clock,
+    past: u64,
+    part: Part,
+    places: usize,
+) -> Result<(Journal, Writer, Recovery), JournalError> {
     let failed = |cause| JournalError::Open { dir: dir.to_owned(), cause };
-    std::fs::create_dir_all(dir).map_err(failed)?;
+    disk.make_dir(dir).map_err(failed)?;
     let found = recovery::recover(dir, disk.as_ref()).map_err(failed)?;
     let end = found.recovery.end.max(past);
-    let shared = Arc::new(Shared::new(dir.to_owned(), disk, config.clone(), end, found.segments));
+    let damage = Damage::open(dir, found.recovery.foreign.clone(), disk.as_ref());
+    let shared = Shared::new(dir.to_owned(), disk, config.clone(), end, found.segments, damage);
+    shared.torn.store(found.recovery.torn, Ordering::Relaxed);
+    let shared = Arc::new(shared);
     // Nothing is released yet, so nothing goes; from here on it is known how much there is room for.
-    retention::look_after(&shared, false);
-    let (sender, arrivals) = sync_channel(ARRIVALS);
+    retention::look_after(&shared, false, 0);
+    let (sender, arrivals) = sync_channel(places);
     let writer = Writer {
         shared: Arc::clone(&shared),
         arrivals,
         times: times::Times::new(clock, found.recovery.newest.max(WRITTEN)),
         part,
         open: None,
+        wait: writer::LOOK_AGAIN,
+        look_every: writer::LOOK_EVERY,
         last_sync: Duration::ZERO,
         looked: std::time::Instant::now(),
+        since_look: 0,
         frames: Vec::new(),
     };
     Ok((Journal { shared, arrivals: sender }, writer, found.recovery))
@@ -304,6 +335,15 @@ impl Journal {
         Reader::new(Arc::clone(&self.shared), from)
     }
 
+    /// What is on record of damage; nothing where there is none. `again`: what was moved away is seen.
+    pub fn damage(&self, again: bool) -> Option<DamageSummary> {
+        let damage = &self.shared.damage;
+        if again && damage.any() {
+            damage.look(self.shared.disk.as_ref());
+        }
+        damage.any().then(|| damage.summary())
+    }
+
     /// Everything below `below` is settled everywhere: retention may take it.
     pub fn release(&self, below: u64) {
         self.shared.released.fetch_max(below, Ordering::AcqRel);
@@ -322,6 +362,7 @@ impl Journal {
             oldest: segments.keys().next().map_or(self.end(), |key| key.0),
             written: self.shared.written.load(Ordering::Relaxed),
             space_left: self.shared.space_left.load(Ordering::Relaxed),
+            torn: self.shared.torn.load(Ordering::Relaxed),
         }
     }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::damage::{Lost, Stretch};
+use super::disk;
 use super::record;
 use super::segment::{Step, Walk};
-use super::shared::Shared;
+use super::shared::{Segment, Shared};
 use super::{Entry, JournalError};
 use crate::message::Record;
 
@@ -18,7 +20,14 @@ pub struct Reader {
     end: watch::Receiver<u64>,
     next: u64,
     behind: Option<Behind>,
+    /// Damage since the last record, and whether it is the end of a segment: that alone may be a write cut off.
+    harm: Vec<(Stretch, bool)>,
+    /// Puts damage on record.
+    tells: bool,
 }
+
+/// So many stretches between two records are remembered one by one.
+const MOST_HARM: usize = 64;
 
 /// Where in the files a reader is that is behind.
 #[derive(Debug)]
@@ -30,7 +39,14 @@ struct Behind {
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>, from: u64) -> Self {
         let end = shared.end.subscribe();
-        Self { shared, end, next: from.max(1), behind: None }
+        Self { shared, end, next: from.max(1), behind: None, harm: Vec::new(), tells: true }
+    }
+
+    /// One that leaves damage to the others: what it reads was settled already.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.tells = false;
+        self
     }
 
     /// The next entries, at least one: waits until there is one. Nothing is lost when the wait is cut off.
@@ -65,22 +81,28 @@ impl Reader {
                 },
             };
             // What the disk does not give back is damage like any other: the rest of the segment is passed over.
-            let step = behind.walk.next().unwrap_or_else(|error| {
-                tracing::error!(segment = ?behind.segment, %error, "a segment cannot be read");
-                Step::End { torn: 0, whole: 0 }
-            });
+            let step = match behind.walk.next() {
+                Err(error) if disk::is_damage(&error) => {
+                    tracing::error!(segment = ?behind.segment, %error, "a segment cannot be read");
+                    Step::End { torn: 0, whole: 0 }
+                }
+                step => step?,
+            };
             match step {
                 Step::Record(record) => {
                     self.take(record, end, &mut entries);
                     self.behind = Some(behind);
                 }
                 Step::Damage { offset, bytes } => {
-                    let path =
-                        self.shared.segments().get(&behind.segment).map(|segment| segment.path.clone());
-                    tracing::error!(?path, offset, bytes, "damaged bytes in the journal");
+                    self.harmed(&behind, offset, bytes, false);
                     self.behind = Some(behind);
                 }
-                Step::End { .. } => self.turn(&behind, end, &mut entries)?,
+                Step::End { torn, .. } => {
+                    if torn > 0 {
+                        self.harmed(&behind, behind.walk.size().saturating_sub(torn), torn, true);
+                    }
+                    self.turn(&behind, end, &mut entries)?;
+                }
             }
         }
         Ok(entries)
@@ -96,23 +118,42 @@ impl Reader {
         entries.push(Entry::Record(record));
     }
 
+    fn harmed(&mut self, behind: &Behind, offset: u64, bytes: u64, tail: bool) {
+        let path = self.shared.segments().get(&behind.segment).map(|segment| segment.path.clone());
+        if !tail {
+            tracing::error!(?path, offset, bytes, "damaged bytes in the journal");
+        }
+        if self.tells
+            && self.harm.len() < MOST_HARM
+            && let Some(path) = path
+        {
+            self.harm.push((Stretch { path, offset, bytes }, tail));
+        }
+    }
+
+    /// What cannot be read before `until`, if there is anything.
     fn gap(&mut self, until: u64, detail: &str, entries: &mut Vec<Entry>) {
-        if until > self.next {
-            entries.push(Entry::Damage { first: self.next, last: until - 1, detail: detail.to_owned() });
+        let lost = (until > self.next).then(|| {
+            let (first, last, detail) = (self.next, until - 1, detail.to_owned());
+            entries.push(Entry::Damage { first, last, detail: detail.clone() });
             self.next = until;
+            Lost { first, last, detail }
+        });
+        let harm = std::mem::take(&mut self.harm).into_iter();
+        // A segment's end is damaged only where a number is missing after it.
+        let harm: Vec<_> = harm.filter(|(_, tail)| lost.is_some() || !tail).map(|(harm, _)| harm).collect();
+        if self.tells && (lost.is_some() || !harm.is_empty()) {
+            self.shared.damage.met(&harm, lost, self.shared.disk.as_ref());
         }
     }
 
     /// The end of a segment: on to the following one; without one, what is missing up to `end` is damage.
     fn turn(&mut self, behind: &Behind, end: u64, entries: &mut Vec<Entry>) -> io::Result<()> {
         let segments = self.shared.segments();
-        let following = segments.range(behind.segment..).find(|(key, _)| **key != behind.segment);
-        match following {
-            Some((key, segment)) => {
-                let (_, walk) = record::open(&segment.path, self.shared.disk.as_ref())?;
-                self.behind = Some(Behind { segment: *key, walk });
-            }
-            None => self.gap(end, "the end of the journal is damaged", entries),
+        let following = segments.range(behind.segment..).filter(|(key, _)| **key != behind.segment);
+        self.behind = self.first_of(following)?;
+        if self.behind.is_none() {
+            self.gap(end, "the end of the journal is damaged", entries);
         }
         Ok(())
     }
@@ -124,8 +165,23 @@ impl Reader {
         // Of several that begin with the same number all but the last are poisoned, but may hold the first part.
         let begins = holding.or_else(|| segments.iter().next()).map(|(key, _)| key.0);
         let Some(first) = begins else { return Ok(None) };
-        let Some((key, segment)) = segments.range((first, 0)..).next() else { return Ok(None) };
-        let (_, walk) = record::open(&segment.path, self.shared.disk.as_ref())?;
-        Ok(Some(Behind { segment: *key, walk }))
+        self.first_of(segments.range((first, 0)..))
+    }
+
+    /// The first of these that the disk gives; what stands in others is damaged.
+    fn first_of<'s>(
+        &self,
+        segments: impl Iterator<Item = (&'s (u64, u32), &'s Segment)>,
+    ) -> io::Result<Option<Behind>> {
+        for (key, segment) in segments {
+            match record::open(&segment.path, self.shared.disk.as_ref()) {
+                Ok((_, walk)) => return Ok(Some(Behind { segment: *key, walk })),
+                Err(error) if disk::is_damage(&error) => {
+                    tracing::error!(path = %segment.path.display(), %error, "a segment cannot be read");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 }

@@ -1,12 +1,14 @@
 //! Retention and room: which delivered segments go, and whether the journal still takes messages.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::shared::{Room, Shared};
 
-/// Removes what may go and says whether there is room for more. `open`: the last segment is still written to.
-pub(super) fn look_after(shared: &Shared, open: bool) -> Room {
+/// Removes what may go and says whether there is room for so many bytes more. `open`: the last segment is still
+/// written to.
+pub(super) fn look_after(shared: &Shared, open: bool, more: u64) -> Room {
     let segments = shared.segments();
     let mut total: u64 = segments.values().map(|segment| segment.size).sum();
     let space = match shared.disk.space(&shared.dir) {
@@ -28,9 +30,9 @@ pub(super) fn look_after(shared: &Shared, open: bool) -> Room {
     }
     for (key, _) in delivered {
         let Some(segment) = segments.get(&key) else { continue };
-        let short = total >= shared.config.max_size || free < min_free;
+        let short = total >= shared.config.max_size || free < min_free.saturating_add(more);
         let too_much = delivered_size > shared.config.keep_size;
-        if !short && !too_much && !older_than(&segment.path, shared.config.keep_for) {
+        if !short && !too_much && !older_than(shared, &segment.path) {
             break;
         }
         if let Err(error) = shared.disk.remove(&segment.path) {
@@ -43,6 +45,7 @@ pub(super) fn look_after(shared: &Shared, open: bool) -> Room {
         delivered_size = delivered_size.saturating_sub(segment.size);
         free = free.saturating_add(segment.size);
     }
+    shared.unreserved.store(free.saturating_sub(min_free), Ordering::Relaxed);
     let by_size = shared.config.max_size.saturating_sub(total.saturating_sub(delivered_size));
     let by_disk = free.saturating_add(delivered_size).saturating_sub(min_free);
     shared.space_left.store(by_size.min(by_disk), Ordering::Relaxed);
@@ -54,14 +57,15 @@ pub(super) fn look_after(shared: &Shared, open: bool) -> Room {
         );
         return Room::Full { reason };
     }
-    if free < min_free {
+    if free < min_free.saturating_add(more) {
         let reason = format!("the disk is nearly full: less than the {min_free} bytes that are kept free");
         return Room::Full { reason };
     }
     Room::Free
 }
 
-fn older_than(path: &std::path::Path, age: Duration) -> bool {
-    let modified = std::fs::metadata(path).and_then(|meta| meta.modified());
+fn older_than(shared: &Shared, path: &Path) -> bool {
+    let age = shared.config.keep_for;
+    let modified = shared.disk.modified(path);
     modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|since| since > age))
 }

@@ -1,14 +1,13 @@
 //! A segment file: its name, its header, and reading the frames in it past whatever is damaged.
 
-use std::fs::File;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::disk::Disk;
+use super::disk::{Disk, ReadAt};
 use super::frame::{self, FRAME_HEAD, Frame, Salt, array};
 
 /// One copy of what the header says; there are two, so that one flipped byte costs no segment.
@@ -69,8 +68,61 @@ pub(crate) enum Kind {
     Ours,
     /// Shorter than a header, or with both copies damaged: a crash while it was made, or damage.
     Damaged,
-    /// Another program's file, or a later version's.
+    /// A later version's.
+    Newer,
+    /// Another program's file.
     Foreign,
+}
+
+/// What a file tells before its frames.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) kind: Kind,
+    /// Of ours, and of a later version's: the number that it says it begins with.
+    pub(crate) first: Option<u64>,
+    /// How many of the two copies are sound.
+    pub(crate) copies: usize,
+    pub(crate) size: u64,
+}
+
+/// Reads the header alone.
+pub(crate) fn peek(path: &Path, magic: Magic, disk: &dyn Disk) -> io::Result<Head> {
+    let file = disk.open(path)?;
+    let size = file.size()?;
+    let mut bytes = vec![0; HEADER.min(usize::try_from(size).unwrap_or(HEADER))];
+    file.read_at(&mut bytes, 0)?;
+    let (kind, first, _) = head(&bytes, magic);
+    let copies = bytes.chunks(BLOCK).filter(|copy| block(copy, magic).0 == kind).count();
+    let first = matches!(kind, Kind::Ours | Kind::Newer).then_some(first);
+    Ok(Head { kind, first, copies, size })
+}
+
+/// A segment of a directory.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// The number it begins with, by its header where that is sound, else by its name; and a second one that tells
+    /// apart several.
+    pub(crate) key: (u64, u32),
+    pub(crate) path: PathBuf,
+    pub(crate) head: io::Result<Head>,
+}
+
+/// Segments in the order of their numbers, whatever a hand has made of their names.
+pub(crate) fn ordered(dir: &Path, magic: Magic, disk: &dyn Disk) -> io::Result<Vec<Listed>> {
+    let mut found = BTreeMap::new();
+    for (first, roll, path) in list(dir, disk)? {
+        let head = peek(&path, magic, disk);
+        if head.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            continue;
+        }
+        let ours = head.as_ref().ok().filter(|head| head.kind == Kind::Ours);
+        let mut key = (ours.and_then(|head| head.first).unwrap_or(first), roll);
+        while found.contains_key(&key) {
+            key.1 = key.1.wrapping_add(1);
+        }
+        found.insert(key, (path, head));
+    }
+    Ok(found.into_iter().map(|(key, (path, head))| Listed { key, path, head }).collect())
 }
 
 /// What the header tells: the kind, and of ours the number and the salt.
@@ -80,6 +132,8 @@ fn head(bytes: &[u8], magic: Magic) -> (Kind, u64, Salt) {
     match (one.0, two.0) {
         (Kind::Ours, _) => one,
         (_, Kind::Ours) => two,
+        (Kind::Newer, _) => one,
+        (_, Kind::Newer) => two,
         (Kind::Foreign, _) | (_, Kind::Foreign) => (Kind::Foreign, 0, [0; 8]),
         _ => one,
     }
@@ -90,17 +144,22 @@ fn block(block: &[u8], magic: Magic) -> (Kind, u64, Salt) {
     let (Some(version), Some(number), Some(salt), Some(crc)) =
         (array::<2>(block, 8), array::<8>(block, 12), array::<8>(block, 28), array::<4>(block, 36))
     else {
-        return nothing(Kind::Damaged);
+        // A crash while it was made leaves the beginning of a header, or zeros.
+        let begun = magic.starts_with(block.get(..8).unwrap_or(block)) || block.iter().all(|byte| *byte == 0);
+        return nothing(if begun { Kind::Damaged } else { Kind::Foreign });
     };
     if block.get(..36).map(crc32fast::hash) != Some(u32::from_le_bytes(crc)) {
         // What crashes and bad disks leave; a file with another beginning is another program's.
         let ours = block.get(..8) == Some(magic.as_slice()) || block.iter().all(|byte| *byte == 0);
         return nothing(if ours { Kind::Damaged } else { Kind::Foreign });
     }
-    if block.get(..8) != Some(magic.as_slice()) || u16::from_le_bytes(version) != VERSION {
-        return nothing(Kind::Foreign);
-    }
-    (Kind::Ours, u64::from_le_bytes(number), salt)
+    let kind = match u16::from_le_bytes(version) {
+        _ if block.get(..8) != Some(magic.as_slice()) => Kind::Foreign,
+        VERSION => Kind::Ours,
+        later if later > VERSION => Kind::Newer,
+        _ => Kind::Foreign,
+    };
+    (kind, u64::from_le_bytes(number), salt)
 }
 
 /// How the numbers at the beginning of the bodies run; tells chance from frames after damage.
@@ -132,7 +191,7 @@ pub(crate) enum Step<T> {
 /// Walks one segment from its start.
 #[derive(Debug)]
 pub(crate) struct Walk<T> {
-    file: File,
+    file: Box<dyn ReadAt>,
     /// What a sound body must be read as; one that cannot is damage.
     parse: fn(&Bytes) -> Option<T>,
     salt: Salt,
@@ -155,12 +214,15 @@ impl<T> Walk<T> {
         disk: &dyn Disk,
     ) -> io::Result<(Kind, Self)> {
         let file = disk.open(path)?;
-        let end = file.metadata()?.len();
+        let end = file.size()?;
         let (salt, last) = ([0; 8], named(path).map_or(0, |(first, _)| first));
         let mut walk = Self { file, parse, salt, numbers, last, offset: 0, buffer: Bytes::new(), end };
         walk.fill(HEADER)?;
-        let (kind, _, salt) = head(walk.buffer.get(..HEADER).unwrap_or(&walk.buffer), magic);
+        let (kind, first, salt) = head(walk.buffer.get(..HEADER).unwrap_or(&walk.buffer), magic);
         walk.salt = salt;
+        if kind == Kind::Ours {
+            walk.last = first;
+        }
         let past = HEADER.min(walk.buffer.len());
         walk.skip(past);
         Ok((kind, walk))
@@ -272,7 +334,7 @@ impl<T> Walk<T> {
         let wanted = self.offset.saturating_add(u64::try_from(want).unwrap_or(u64::MAX));
         if wanted > self.end {
             // The open segment grows while it is read.
-            self.end = self.file.metadata()?.len();
+            self.end = self.file.size()?;
         }
         let left = self.end.saturating_sub(self.offset).saturating_sub(have);
         let more = want.max(CHUNK) - self.buffer.len();
@@ -284,7 +346,7 @@ impl<T> Walk<T> {
         grown.extend_from_slice(&self.buffer);
         grown.resize(self.buffer.len() + more, 0);
         let fresh = grown.get_mut(self.buffer.len()..).unwrap_or_default();
-        self.file.read_exact_at(fresh, self.offset.saturating_add(have))?;
+        self.file.read_at(fresh, self.offset.saturating_add(have))?;
         self.buffer = Bytes::from(grown);
         Ok(())
     }

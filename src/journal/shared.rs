@@ -9,12 +9,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Config;
+use super::damage::Damage;
 use super::disk::Disk;
 use crate::histogram::{DISK_SECONDS, Histogram};
 use crate::message::Record;
 
 /// Newest records kept in memory for readers that keep up, in bytes of topic and payload.
-const TAIL_BYTES: usize = 8 * 1024 * 1024;
+const TAIL_BYTES: usize = 4 * 1024 * 1024;
 /// Payload bytes that may wait for the writer.
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
 /// Messages that may wait for the writer.
@@ -48,6 +49,11 @@ pub(super) struct Shared {
     pub(super) syncs: Histogram,
     /// How many bytes more the journal takes before it is full, as last looked after.
     pub(super) space_left: AtomicU64,
+    /// How many bytes more the disk takes before what must stay free is touched, as last looked after.
+    pub(super) unreserved: AtomicU64,
+    pub(super) damage: Damage,
+    /// Bytes of writes that were cut off, found at the start.
+    pub(super) torn: AtomicU64,
     tail: Mutex<Tail>,
     segments: Mutex<BTreeMap<(u64, u32), Segment>>,
 }
@@ -80,6 +86,7 @@ impl Shared {
         config: Config,
         end: u64,
         segments: BTreeMap<(u64, u32), Segment>,
+        damage: Damage,
     ) -> Self {
         Self {
             dir,
@@ -93,6 +100,9 @@ impl Shared {
             written: AtomicU64::new(0),
             syncs: Histogram::new(DISK_SECONDS),
             space_left: AtomicU64::new(0),
+            unreserved: AtomicU64::new(0),
+            damage,
+            torn: AtomicU64::new(0),
             tail: Mutex::default(),
             segments: Mutex::new(segments),
         }

@@ -1,5 +1,8 @@
 //! Tests of the journal's promises.
 
+mod full;
+mod golden;
+mod harm;
 mod inspect;
 
 use std::path::Path;

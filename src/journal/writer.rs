@@ -23,9 +23,11 @@ const GROUP_BYTES: usize = 4 * 1024 * 1024;
 /// The size of a segment without frames.
 const HEADER: u64 = segment::HEADER as u64;
 /// How long the writer sleeps between looks at a full or failing disk.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How often the room is looked after while there is some; `min_free` covers what comes in between.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// It is looked after sooner than that when so many bytes were written.
+const UNSEEN: u64 = 1024 * 1024;
 /// The longest wait between tries on a failing disk.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -50,9 +52,15 @@ pub struct Writer {
     pub(super) times: Times,
     pub(super) part: Part,
     pub(super) open: Option<Open>,
+    /// How long it sleeps between looks at a full or failing disk.
+    pub(crate) wait: Duration,
+    /// How often the room is looked after while there is some.
+    pub(crate) look_every: Duration,
     pub(super) last_sync: Duration,
     /// When the room was last looked after.
     pub(super) looked: Instant,
+    /// Bytes written since.
+    pub(super) since_look: u64,
     /// The group as it goes to the disk.
     pub(super) frames: Vec<u8>,
 }
@@ -70,13 +78,14 @@ impl Writer {
     /// Works until every handle of the journal is gone, or it is closed and nothing comes any more; all that came
     /// in is on disk then.
     pub fn run(mut self) {
+        while self.turn() {}
+    }
+
+    /// One group, from its first message to the answers; false at the end.
+    pub(crate) fn turn(&mut self) -> bool {
         let mut group = Vec::new();
-        while self.gather(&mut group) {
-            // What cannot be written at the end is not answered: the broker still has it.
-            if !self.wait_for_room() || !self.commit(std::mem::take(&mut group)) {
-                return;
-            }
-        }
+        // What cannot be written at the end is not answered: the broker still has it.
+        self.gather(&mut group) && self.wait_for_room(size(&group)) && self.commit(group)
     }
 
     /// Waits for a first message and gathers while more keep arriving, for at most a tenth of the last sync's
@@ -87,7 +96,7 @@ impl Writer {
                 Ok(first) => break first,
                 // A handle that someone forgot must not keep a stop waiting.
                 Err(RecvTimeoutError::Timeout) if self.shared.is_closing() => return false,
-                Err(RecvTimeoutError::Timeout) => drop(self.look_after_room()),
+                Err(RecvTimeoutError::Timeout) => drop(self.look_after_room(0)),
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
         };
@@ -116,11 +125,13 @@ impl Writer {
     }
 
     /// Holds while the journal has no room: nobody is answered, so nothing is acknowledged. False when closed first.
-    fn wait_for_room(&mut self) -> bool {
-        if self.looked.elapsed() < LOOK_EVERY && *self.shared.room.borrow() == Room::Free {
+    fn wait_for_room(&mut self, more: u64) -> bool {
+        let unseen = UNSEEN.min(self.shared.unreserved.load(Ordering::Relaxed));
+        let looked = self.looked.elapsed() < self.look_every && self.since_look.saturating_add(more) < unseen;
+        if looked && *self.shared.room.borrow() == Room::Free {
             return true;
         }
-        while let Room::Full { reason } = self.look_after_room() {
+        while let Room::Full { reason } = self.look_after_room(more) {
             self.part.not_ready(reason, "free disk space, or raise journal.max_size; it goes on by itself");
             if self.shared.is_closing() {
                 return false;
@@ -130,14 +141,14 @@ impl Writer {
             {
                 continue;
             }
-            std::thread::sleep(LOOK_AGAIN);
+            std::thread::sleep(self.wait);
         }
         true
     }
 
-    fn look_after_room(&mut self) -> Room {
-        self.looked = Instant::now();
-        let room = retention::look_after(&self.shared, self.open.is_some());
+    fn look_after_room(&mut self, more: u64) -> Room {
+        (self.looked, self.since_look) = (Instant::now(), 0);
+        let room = retention::look_after(&self.shared, self.open.is_some(), more);
         if room == Room::Free && self.shared.room.borrow().clone() != Room::Free {
             self.part.ok();
         }
@@ -152,6 +163,7 @@ impl Writer {
     /// Writes and syncs the group, trying on new segments until one takes it, then answers everybody. False when
     /// the journal was closed before the disk took it: nobody is answered then.
     fn commit(&mut self, group: Vec<Arrival>) -> bool {
+        let more = size(&group);
         let mut records = Vec::with_capacity(group.iter().map(|arrival| arrival.messages.len()).sum());
         let mut waiters = Vec::with_capacity(group.len());
         let first = self.shared.end();
@@ -163,7 +175,7 @@ impl Writer {
                 records.push(Record { seq, received, clock_suspect, message });
             }
         }
-        let mut backoff = Backoff::new(LOOK_AGAIN, LONGEST_WAIT);
+        let mut backoff = Backoff::new(self.wait, LONGEST_WAIT);
         while let Err(error) = self.write(first, &records) {
             tracing::error!(%error, first, "the journal could not be written; trying a new segment");
             self.part.not_ready(
@@ -174,7 +186,7 @@ impl Writer {
                 return false;
             }
             std::thread::sleep(backoff.next_wait());
-            if !self.wait_for_room() {
+            if !self.wait_for_room(more) {
                 return false;
             }
         }
@@ -220,6 +232,7 @@ impl Writer {
         self.last_sync = started.elapsed();
         let grown = u64::try_from(self.frames.len()).unwrap_or(u64::MAX);
         open.size = open.size.saturating_add(grown);
+        self.since_look = self.since_look.saturating_add(grown);
         self.shared.grew(grown, self.last_sync);
         self.open = Some(open);
         Ok(())
@@ -229,8 +242,10 @@ impl Writer {
     fn begin(&self, first: u64) -> std::io::Result<Open> {
         let (dir, disk) = (&self.shared.dir, &self.shared.disk);
         let taken = segment::list(dir, disk.as_ref())?;
-        let roll = taken.iter().filter(|(begins, ..)| *begins == first).map(|(_, roll, _)| roll + 1).max();
-        let roll = roll.unwrap_or(0);
+        let named = taken.iter().map(|(begins, roll, _)| (*begins, *roll));
+        let keys = self.shared.segments().into_keys();
+        let rolls = named.chain(keys).filter(|(begins, _)| *begins == first).map(|(_, roll)| roll);
+        let roll = rolls.max().map_or(0, |roll| roll.saturating_add(1));
         let path = segment::path(dir, first, roll);
         let mut file = disk.create(&path)?;
         let key = (first, roll);
@@ -242,6 +257,13 @@ impl Writer {
         }
         begun.map(|()| Open { file, size: HEADER, key, salt })
     }
+}
+
+/// What a group takes on disk, or a little more.
+fn size(group: &[Arrival]) -> u64 {
+    let messages = group.iter().flat_map(|arrival| &arrival.messages);
+    let bytes = messages.map(|message| message.payload.len() + message.topic.len() + 64);
+    u64::try_from(bytes.sum::<usize>()).unwrap_or(u64::MAX)
 }
 
 /// A writer that ends, for whatever reason, takes nothing any more.

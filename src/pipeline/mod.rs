@@ -6,8 +6,11 @@
 //!    └─ PUBACK ◀┘ synced   └─▶ quarantine  └─▶ keeper: cursor
 //! ```
 
+mod desk;
 mod numbers;
+mod positions;
 mod reload;
+mod stage;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,8 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
 use crate::clock::Clock;
@@ -25,15 +26,15 @@ use crate::config::Config;
 use crate::delivery::{self, Delivery, DeliveryError, Keeper, Order, Standings};
 use crate::embedded::{Broker, BrokerError};
 use crate::http;
-use crate::journal::cursor::{self, Cursor, CursorError, Progress};
+use crate::journal::cursor::{self, Cursor, CursorError, Found};
 use crate::journal::disk::{Disk, RealDisk};
 use crate::journal::lock::{DataDir, LockError};
 use crate::journal::{self, Journal, JournalError};
 use crate::live::Live;
 use crate::message::Record;
 use crate::mqtt;
-use crate::outcome::Outcomes;
 use crate::quarantine::{Quarantine, QuarantineError};
+use crate::secret::Secret;
 use crate::sink::{Sink, SinkError};
 use crate::snapshot::{self, Snapshot};
 use crate::source::{Roster, Source};
@@ -42,6 +43,7 @@ use crate::transform::State;
 use numbers::Numbers;
 use reload::Current;
 pub use reload::{ReloadError, Reloaded, Reloader};
+use stage::Stage;
 
 /// How many messages make the state of the checks where none was saved.
 const MADE_ANEW: u64 = 100_000;
@@ -63,6 +65,8 @@ pub enum PipelineError {
     Http(#[from] http::HttpError),
     #[error("the list of sources in the data directory cannot be read: {0}")]
     Sources(std::io::Error),
+    #[error("the token for commands cannot be made: {0}")]
+    Key(std::io::Error),
     #[error("the worker thread of the journal cannot be started: {0}")]
     Thread(std::io::Error),
     #[error(
@@ -91,40 +95,9 @@ pub struct Running {
     intake: Stage<()>,
     deliveries: Stage<Result<(), DeliveryError>>,
     keeper: Stage<()>,
+    desk: Stage<()>,
     server: Stage<Result<(), http::HttpError>>,
     _data_dir: DataDir,
-}
-
-/// Tasks that stop together.
-#[derive(Debug)]
-struct Stage<T> {
-    stop: CancellationToken,
-    tasks: Vec<(String, JoinHandle<T>)>,
-}
-
-impl<T: Send + 'static> Stage<T> {
-    fn new() -> Self {
-        Self { stop: CancellationToken::new(), tasks: Vec::new() }
-    }
-
-    fn spawn(&mut self, name: impl Into<String>, task: impl Future<Output = T> + Send + 'static) {
-        self.tasks.push((name.into(), tokio::spawn(task)));
-    }
-
-    /// Asks all to stop and waits; one that is late is named and left to the end of the process.
-    async fn join(self, within: Duration) -> Vec<T> {
-        self.stop.cancel();
-        let deadline = tokio::time::Instant::now() + within;
-        let mut results = Vec::new();
-        for (name, task) in self.tasks {
-            match tokio::time::timeout_at(deadline, task).await {
-                Ok(Ok(result)) => results.push(result),
-                Ok(Err(error)) => tracing::error!(task = name, %error, "a task failed"),
-                Err(_) => tracing::warn!(task = name, "did not stop in time"),
-            }
-        }
-        results
-    }
 }
 
 /// Builds everything and starts it. Start and recovery are the same path.
@@ -135,9 +108,14 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     let board = Board::new(clock.clone());
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
 
-    let mut cursor = cursor::load(&dir)?.unwrap_or_default();
+    let found = cursor::open(&dir, disk.as_ref())?;
+    let lost = found == Found::Lost;
+    let mut cursor = if let Found::Cursor(cursor) = found { cursor } else { Cursor::default() };
     let (journal, writer) = open_journal(&config, &cursor, &disk, &clock, &board)?;
-    take_over(&mut cursor, &config)?;
+    positions::take_over(&mut cursor, &config)?;
+    if lost {
+        positions::begin_again(&mut cursor, &config, journal.stats().oldest);
+    }
     let positions = cursor.destinations.iter().map(|(name, progress)| (name.clone(), progress.position));
     let quarantine = Quarantine::open(
         &dir.join("quarantine"),
@@ -185,10 +163,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         watched.insert(name.clone(), standing);
         sinks.insert(name, sink);
     }
-    let standings = Standings::new(journal.clone(), watched, cursor.retired.clone());
+    let standings = Standings::new(journal.clone(), watched, cursor.retired.clone(), quarantine.clone());
 
     let mut intake = Stage::new();
-    let (mut known_floors, mut counts, mut certificates) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut known_floors, mut counts, mut certificates) = (BTreeMap::new(), Vec::new(), Vec::new());
     let (filters, subscribed) = watch::channel(config.transform.filters());
     let roster = Roster::open(&dir, Arc::clone(&disk)).map_err(PipelineError::Sources)?;
     for mqtt in config.mqtt.clone() {
@@ -202,9 +180,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         }
         let part = board.part(name.clone());
         let line = roster.line(&name);
-        let source =
-            Source::new(mqtt, line, subscribed.clone(), journal.clone(), cursor.known_floor, part).await?;
-        known_floors.push(source.known_floor());
+        let (number, floor) = (line.number, cursor.floor(line.number));
+        let source = Source::new(mqtt, line, subscribed.clone(), journal.clone(), floor, part).await?;
+        known_floors.insert(number, source.known_floor());
         counts.push((name, source.counts()));
         intake.spawn("source", source.run(intake.stop.clone()));
     }
@@ -217,11 +195,36 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
 
     let mut keeper = Stage::new();
     let (routing, routings) = mpsc::channel(1);
-    let part = board.part("cursor");
-    let standings_kept = standings.clone();
-    let task =
-        Keeper { dir, disk, standings: standings_kept, known_floors, cursor, routings, replay_from, part };
+    let (part, damage, standings_kept) = (board.part("cursor"), board.part("damage"), standings.clone());
+    let (kept_dir, kept_disk) = (dir.clone(), Arc::clone(&disk));
+    let task = Keeper {
+        dir: kept_dir,
+        disk: kept_disk,
+        standings: standings_kept,
+        known_floors,
+        cursor,
+        routings,
+        replay_from,
+        part,
+        damage,
+    };
     keeper.spawn("keeper of the cursor", task.run(keeper.stop.clone()));
+
+    let address = listener.local_addr().unwrap_or(config.http.listen);
+    let key = Secret::random().map_err(PipelineError::Key)?;
+    http::Way { address, token: key.clone() }.write(&dir, disk.as_ref()).map_err(PipelineError::Key)?;
+    let (desk_shown, clerk) = http::Desk::new(key, config.http.token.clone());
+    let mut desk = Stage::new();
+    let work = desk::Work {
+        clerk,
+        dir,
+        board: board.clone(),
+        quarantine: quarantine.clone(),
+        orders: orders.subscribe(),
+        sinks: sinks.clone(),
+        batch: config.batch,
+    };
+    desk.spawn("work on the quarantine", work.run(desk.stop.clone()));
 
     let numbers = Numbers {
         standings: standings.clone(),
@@ -240,9 +243,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         transform.explain(record, &State::default())
     };
     let view = http::View::new(board.clone(), live, move || numbers.snapshot(), explain);
-    let address = listener.local_addr().unwrap_or(config.http.listen);
     let mut server = Stage::new();
-    server.spawn("http", http::Server::new(&config.http, view).run(listener, server.stop.clone()));
+    let serving = http::Server::new(&config.http, view).with_desk(desk_shown);
+    server.spawn("http", serving.run(listener, server.stop.clone()));
     let part = board.part("configuration");
     part.ok();
     let reloader = Reloader {
@@ -267,6 +270,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         intake,
         deliveries,
         keeper,
+        desk,
         server,
         _data_dir: data_dir,
     })
@@ -317,33 +321,6 @@ fn remembered(dir: &Path, destination: &str, position: u64, oldest: u64) -> Snap
     }
 }
 
-/// Fits the cursor to the configured destinations. Who settles which message may change only at one position.
-fn take_over(cursor: &mut Cursor, config: &Config) -> Result<(), PipelineError> {
-    let highest = cursor.highest();
-    let changed = cursor.routing != config.routing;
-    if changed && cursor.lowest() != highest {
-        let positions = cursor.destinations.iter();
-        let positions: Vec<_> =
-            positions.map(|(name, progress)| format!("{name}: {}", progress.position)).collect();
-        return Err(PipelineError::RoutingChanged { positions: positions.join(", ") });
-    }
-    let mut former = std::mem::take(&mut cursor.destinations);
-    for destination in &config.destinations {
-        let progress = former.remove(&destination.name).unwrap_or_else(|| Progress {
-            position: highest,
-            outcomes: Outcomes { elsewhere: highest.saturating_sub(1), ..Outcomes::default() },
-        });
-        cursor.destinations.insert(destination.name.clone(), progress);
-    }
-    // What a removed destination had settled stays in the account.
-    for (name, progress) in former {
-        tracing::info!(destination = name, "no longer configured; what it settled stays in the account");
-        cursor.retired.entry(name).or_default().add(&progress.outcomes);
-    }
-    cursor.routing.clone_from(&config.routing);
-    Ok(())
-}
-
 impl Running {
     /// Returns when a part has ended that should not have: its reason is told by [`Running::drain`].
     pub async fn failed(&self) {
@@ -351,6 +328,7 @@ impl Running {
             self.deliveries.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.intake.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.server.tasks.iter().any(|(_, task)| task.is_finished())
+                || self.desk.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.keeper.tasks.iter().any(|(_, task)| task.is_finished())
                 || self.writer.is_finished()
         };
@@ -365,6 +343,7 @@ impl Running {
     pub async fn drain(self, within: Duration) -> Result<Account, PipelineError> {
         let deadline = tokio::time::Instant::now() + within;
         self.intake.join(within).await;
+        self.desk.join(Duration::from_secs(5)).await;
         let settled = async {
             while self.standings.account().pending > 0 {
                 self.standings.moved().await;

@@ -34,14 +34,18 @@ impl Numbers {
             let age = self.clock.now().saturating_sub(received);
             Duration::from_nanos(u64::try_from(age).unwrap_or(0))
         });
+        let mut moved = self.quarantine.moved();
         let destinations = self.standings.progress().into_iter().map(|(name, progress)| {
-            (name, http::Destination { position: progress.position, outcomes: progress.outcomes })
+            let moved = moved.remove(&name).unwrap_or_default();
+            let (position, outcomes) = (progress.position, progress.outcomes);
+            (name, http::Destination { position, outcomes, moved })
         });
         let quarantine = self.quarantine.counts();
         let started = Duration::from_nanos(u64::try_from(self.started).unwrap_or(0)).as_secs_f64();
         let mut numbers = vec![
             Number::gauge("start_time_seconds", "When the process began, Unix time", started),
             Number::gauge("quarantine_size_bytes", "Bytes in quarantine", float(quarantine.bytes)),
+            Number::gauge("quarantine_held_messages", "Messages in quarantine now", float(quarantine.held)),
             Number::counter(
                 "quarantine_expired_messages",
                 "Messages that the quarantine's quota removed",
@@ -75,14 +79,32 @@ impl Numbers {
     }
 }
 
-fn of_the_journal(journal: &Journal) -> [Number; 3] {
+fn of_the_journal(journal: &Journal) -> [Number; 6] {
     let stats = journal.stats();
+    let damage = journal.damage(false).unwrap_or_default();
+    let lost = damage.lost.iter().map(|lost| lost.last.saturating_sub(lost.first).saturating_add(1)).sum();
+    let foreign = damage.foreign.len();
     [
         Number::gauge("journal_size_bytes", "Bytes of all journal segments", float(stats.bytes)),
         Number::gauge(
             "journal_left_bytes",
             "How many bytes more the journal takes before it stops accepting",
             float(stats.space_left),
+        ),
+        Number::gauge(
+            "journal_lost_messages",
+            "Messages lost to damage that are on record, until a human moves the record away",
+            float(lost),
+        ),
+        Number::gauge(
+            "journal_damaged_files",
+            "Stretches of damaged bytes that are set aside, and files that this version cannot read",
+            float(u64::try_from(damage.files.saturating_add(foreign)).unwrap_or(u64::MAX)),
+        ),
+        Number::gauge(
+            "journal_torn_bytes",
+            "Bytes of a write that was cut off, found at the start; never acknowledged",
+            float(stats.torn),
         ),
         Number::histogram(
             "journal_sync_seconds",

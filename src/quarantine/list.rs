@@ -1,29 +1,39 @@
-//! Reading the quarantine, also beside a running service: nothing here writes.
+//! Listing the quarantine, also beside a running service: nothing here writes.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use super::counts::{Counts, MovedBy};
 use super::frame::{self, Item};
+use super::scan::Scan;
 use super::{Held, QuarantineError};
 use crate::journal::disk::Disk;
-use crate::journal::segment::{self, Kind, Numbers, Step, Walk};
-use crate::outcome::Reason;
+use crate::journal::verify::{self, Finding, Totals};
+use crate::outcome::{Outcome, Reason};
+use crate::topic::Template;
 
-/// Which messages to list; an unset part lets all through.
+/// Which messages are meant; an unset part lets all through.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     pub seq: Option<u64>,
     pub reason: Option<Reason>,
-    /// The topic begins with it.
-    pub topic: Option<String>,
+    /// An MQTT filter.
+    pub topic: Option<Template>,
+    /// Received at or after this time, Unix time in nanoseconds.
+    pub from: Option<i64>,
+    /// Received before this time.
+    pub to: Option<i64>,
 }
 
 impl Filter {
-    fn lets(&self, held: &Held) -> bool {
-        self.seq.is_none_or(|seq| held.record.seq == seq)
+    pub fn lets(&self, held: &Held) -> bool {
+        let record = &held.record;
+        self.seq.is_none_or(|seq| record.seq == seq)
             && self.reason.is_none_or(|reason| held.rejection.reason == reason)
-            && self.topic.as_ref().is_none_or(|topic| held.record.message.topic.starts_with(topic.as_bytes()))
+            && self.from.is_none_or(|from| record.received >= from)
+            && self.to.is_none_or(|to| record.received < to)
+            && self.topic.as_ref().is_none_or(|topic| topic.matches(&record.message.topic))
     }
 }
 
@@ -36,80 +46,61 @@ pub fn list(
     filter: &Filter,
     mut with: impl FnMut(Held),
 ) -> Result<(), QuarantineError> {
-    let settled =
-        |held: &Held| positions.get(&held.destination).is_none_or(|position| held.record.seq < *position);
-    each(dir, disk, |held| {
-        if settled(&held) && filter.lets(&held) {
+    let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
+    let mut scan = Scan::new(dir, disk).map_err(failed)?;
+    while let Some((_, held)) = scan.next(disk).map_err(failed)? {
+        if held.is_settled(positions) && filter.lets(&held) {
             with(held);
         }
-    })
-    .map_err(|cause| QuarantineError { dir: dir.to_owned(), cause })
-}
-
-/// Calls `with` for each message that no later mark makes void.
-pub(super) fn each(dir: &Path, disk: &dyn Disk, mut with: impl FnMut(Held)) -> io::Result<()> {
-    if !dir.exists() {
-        return Ok(());
-    }
-    let segments = segment::list(dir, disk)?;
-    // A mark voids only what was written before it: the marks first, each with how many items stand before it.
-    let (mut items, mut marks) = (0_u64, Vec::new());
-    for (.., path) in &segments {
-        walk(path, disk, |item| {
-            items += 1;
-            if let Item::Void { destination, from } = item {
-                marks.push((items, destination, from));
-            }
-        })?;
-    }
-    let mut at = 0;
-    for (.., path) in &segments {
-        walk(path, disk, |item| {
-            at += 1;
-            let Item::Held(message) = item else { return };
-            let void = marks.iter().any(|(place, destination, from)| {
-                *place > at && *destination == message.destination && message.record.seq >= *from
-            });
-            // What came while we read is not looked at: a mark for it may follow.
-            if !void && at <= items {
-                with(message);
-            }
-        })?;
     }
     Ok(())
 }
 
-fn walk(path: &Path, disk: &dyn Disk, mut with: impl FnMut(Item)) -> io::Result<()> {
-    let (kind, mut walk) = Walk::open(path, frame::MAGIC, Numbers::Any, frame::read, disk)?;
-    if kind == Kind::Foreign {
-        tracing::warn!(path = %path.display(), "not a quarantine of this version; left untouched");
-        return Ok(());
-    }
-    loop {
-        match walk.next()? {
-            Step::Record(item) => with(item),
-            Step::Damage { offset, bytes } => {
-                tracing::error!(path = %path.display(), offset, bytes, "damaged bytes in the quarantine");
-            }
-            Step::End { .. } => return Ok(()),
+/// What has moved since it was first settled, as the files tell it.
+pub fn moved(dir: &Path, disk: &dyn Disk) -> Result<MovedBy, QuarantineError> {
+    let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
+    // The quota may take a segment away meanwhile, which then stands in the other file.
+    let mut last = Err(io::ErrorKind::Interrupted.into());
+    for _ in 0..10 {
+        let gone = Counts::read(dir, disk);
+        last = sum(dir, disk, &gone);
+        if last.is_ok() && Counts::read(dir, disk).through == gone.through {
+            break;
         }
     }
+    last.map_err(failed)
 }
 
-/// How many messages a segment holds.
-pub(super) fn count(path: &Path, disk: &dyn Disk) -> io::Result<u64> {
-    let mut count = 0;
-    walk(path, disk, |item| count += u64::from(matches!(item, Item::Held(_))))?;
-    Ok(count)
-}
-
-/// The newest receive time in a segment.
-pub(super) fn newest(path: &Path, disk: &dyn Disk) -> io::Result<i64> {
-    let mut newest = i64::MIN;
-    walk(path, disk, |item| {
-        if let Item::Held(held) = item {
-            newest = newest.max(held.record.received);
+fn sum(dir: &Path, disk: &dyn Disk, gone: &Counts) -> io::Result<MovedBy> {
+    let mut all = gone.moved.clone();
+    let mut scan = Scan::new(dir, disk)?;
+    while let Some((_, item)) = scan.next_item(disk)? {
+        if let Item::Moved(group) = item {
+            group.count(&mut all);
         }
-    })?;
-    Ok(newest)
+    }
+    Ok(all)
+}
+
+/// What became of one message after it was in quarantine, by destination, as far as the marks are still there.
+pub fn moves_of(dir: &Path, disk: &dyn Disk, seq: u64) -> Result<BTreeMap<String, Outcome>, QuarantineError> {
+    let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
+    let mut found = BTreeMap::new();
+    let mut scan = Scan::new(dir, disk).map_err(failed)?;
+    while let Some((_, item)) = scan.next_item(disk).map_err(failed)? {
+        if let Item::Moved(group) = item
+            && group.seqs.contains(&seq)
+        {
+            found.insert(group.destination, group.to);
+        }
+    }
+    Ok(found)
+}
+
+/// Reads it to its end and tells each harm.
+pub fn verify(dir: &Path, disk: &dyn Disk, tell: impl FnMut(Finding)) -> Result<Totals, QuarantineError> {
+    match verify::verify_any(dir, frame::MAGIC, frame::read, disk, tell) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Totals::default()),
+        verified => verified.map_err(|cause| QuarantineError { dir: dir.to_owned(), cause }),
+    }
 }

@@ -3,32 +3,37 @@
 //! Frames and segments are the journal's (`docs/journal-format.md`). A message is synced here before its
 //! destination's position passes it; one at or above the position is void, because it will be judged again.
 
+mod counts;
 mod frame;
+mod inner;
 mod list;
+mod order;
+mod scan;
+mod seqs;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::clock::Clock;
-use crate::journal::cursor;
 use crate::journal::disk::{Append, Disk};
 use crate::journal::frame::Salt;
-use crate::journal::segment;
 use crate::message::Record;
-use crate::outcome::Rejection;
+use crate::outcome::{Outcome, Rejection};
 use crate::settings::{Section, Size, Span};
 
-pub use list::{Filter, list};
+pub use counts::MovedBy;
+pub use list::{Filter, list, moved, moves_of, verify};
+pub use order::{Action, Order, Report, Standing, Wanted};
+pub use scan::Scan;
+pub use seqs::Seqs;
+
+use counts::{Counts as Gone, Tally};
 
 /// A segment is closed at this size, so that the quota can remove old ones.
 const SEGMENT_SIZE: u64 = 8 * 1024 * 1024;
-const COUNTS: &str = "counts";
 
 /// The settings of `[quarantine]`.
 #[derive(Debug, Clone)]
@@ -68,35 +73,58 @@ pub struct Held {
     pub record: Record,
     pub destination: String,
     pub rejection: Rejection,
+    /// The rest of it is stored.
+    pub partly: bool,
 }
 
-/// What the quarantine removed by its quota; the account's `quarantined` still counts it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Expired {
-    pub messages: u64,
-    /// Segments up to this one are counted above, whether or not their file is gone yet.
-    through: Option<u64>,
+impl Held {
+    /// How the account counts it.
+    pub const fn outcome(&self) -> Outcome {
+        let reason = self.rejection.reason;
+        if self.partly { Outcome::PartlyStored(reason) } else { Outcome::Quarantined(reason) }
+    }
+
+    /// Whether its destination has passed it: if not, it will be judged again.
+    pub fn is_settled(&self, positions: &BTreeMap<String, u64>) -> bool {
+        positions.get(&self.destination).is_none_or(|position| self.record.seq < *position)
+    }
+}
+
+/// What became of a held message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// Where the scan found it.
+    pub segment: u64,
+    pub seq: u64,
+    /// Whose account counts it.
+    pub destination: String,
+    pub from: Outcome,
+    pub to: Outcome,
 }
 
 /// Numbers for health and metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct Counts {
     pub bytes: u64,
+    /// Messages held now.
+    pub held: u64,
+    /// Messages that the quota removed.
     pub expired: u64,
 }
 
 /// The quarantine of a data directory; clones share it.
 #[derive(Debug, Clone)]
 pub struct Quarantine {
+    /// Held while the disk works.
     inner: Arc<Mutex<Inner>>,
-    told: Arc<Told>,
+    told: Arc<Mutex<Told>>,
 }
 
-/// The numbers as of the last change, apart from the lock, which is held across syncs.
-#[derive(Debug, Default)]
+/// What is told to whoever asks; no lock of it waits for the disk.
+#[derive(Debug, Clone)]
 struct Told {
-    bytes: AtomicU64,
-    expired: AtomicU64,
+    counts: Counts,
+    moved: MovedBy,
 }
 
 #[derive(Debug)]
@@ -105,19 +133,24 @@ struct Inner {
     config: Config,
     clock: Clock,
     disk: Arc<dyn Disk>,
-    /// Number and size of each closed segment.
-    closed: BTreeMap<u64, u64>,
+    closed: BTreeMap<u64, Tally>,
     open: Option<Open>,
     next: u64,
-    expired: Expired,
+    gone: Gone,
+    /// All that has moved, of segments there and gone.
+    moved: MovedBy,
+    /// The positions that stand in the cursor file.
+    settled: BTreeMap<String, u64>,
+    /// A write failed half-way: everything is read anew first, and these numbers on are void.
+    broken: Option<BTreeMap<String, u64>>,
 }
 
 #[derive(Debug)]
 struct Open {
     number: u64,
     file: Box<dyn Append>,
-    size: u64,
     salt: Salt,
+    tally: Tally,
 }
 
 impl Quarantine {
@@ -130,134 +163,96 @@ impl Quarantine {
         positions: &BTreeMap<String, u64>,
     ) -> Result<Self, QuarantineError> {
         let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
-        std::fs::create_dir_all(dir).map_err(failed)?;
-        let mut closed = BTreeMap::new();
-        for (number, _, path) in segment::list(dir, disk.as_ref()).map_err(failed)? {
-            let size = disk.open(&path).and_then(|file| file.metadata()).map_err(failed)?.len();
-            closed.insert(number, size);
-        }
-        let expired = std::fs::read(dir.join(COUNTS)).ok();
-        let expired = expired.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        let next = closed.keys().next_back().map_or(1, |number| number + 1);
-        let (dir, config) = (dir.to_owned(), config.clone());
-        let mut inner = Inner { dir, config, clock, disk, closed, open: None, next, expired };
-        inner.void(positions).map_err(|cause| QuarantineError { dir: inner.dir.clone(), cause })?;
-        let told = Arc::<Told>::default();
-        told.take(&inner);
+        disk.make_dir(dir).map_err(failed)?;
+        let mut inner = Inner {
+            dir: dir.to_owned(),
+            config: config.clone(),
+            clock,
+            disk,
+            closed: BTreeMap::new(),
+            open: None,
+            next: 1,
+            gone: Gone::default(),
+            moved: MovedBy::new(),
+            settled: positions.clone(),
+            broken: None,
+        };
+        inner.recover(positions).map_err(failed)?;
+        let told = Arc::new(Mutex::new(inner.told()));
         Ok(Self { inner: Arc::new(Mutex::new(inner)), told })
     }
 
     /// Returns when all of them are on disk. Blocks.
     pub fn put(&self, held: &[Held]) -> Result<(), QuarantineError> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let encode =
-            |salt, out: &mut Vec<u8>| held.iter().for_each(|held| frame::write_held(held, salt, out));
-        let appended = inner.append(encode);
-        self.told.take(&inner);
-        appended.map_err(|cause| QuarantineError { dir: inner.dir.clone(), cause })?;
-        if let Err(error) = inner.keep_quota() {
-            tracing::warn!(%error, "the quarantine's quota could not be kept");
-        }
-        self.told.take(&inner);
-        Ok(())
+        self.work(|inner| inner.put(held))
     }
 
-    /// Never waits for the disk.
+    /// Writes down what became of held messages, and returns when that is on disk. What the quota has removed
+    /// meanwhile keeps that outcome. Blocks.
+    pub fn record(&self, moves: &[Move]) -> Result<(), QuarantineError> {
+        self.work(|inner| inner.record(moves))
+    }
+
+    fn work(&self, work: impl FnOnce(&mut Inner) -> io::Result<()>) -> Result<(), QuarantineError> {
+        let mut inner = self.lock();
+        let done = work(&mut inner).map_err(|cause| QuarantineError { dir: inner.dir.clone(), cause });
+        if done.is_ok() {
+            inner.tidy();
+        }
+        self.tell(&inner);
+        done
+    }
+
+    /// The cursor file holds these positions now.
+    pub fn settle(&self, positions: BTreeMap<String, u64>) {
+        self.lock().settled = positions;
+    }
+
+    /// Up to where messages are settled for good.
+    pub fn settled(&self) -> BTreeMap<String, u64> {
+        self.lock().settled.clone()
+    }
+
+    /// Keeps the quota where nothing else happens. Blocks.
+    pub fn tidy(&self) {
+        let mut inner = self.lock();
+        inner.tidy();
+        self.tell(&inner);
+    }
+
+    /// Reads what is held now. Blocks.
+    pub fn scan(&self) -> Result<Scan, QuarantineError> {
+        let (dir, disk) = self.place();
+        Scan::new(&dir, disk.as_ref()).map_err(|cause| QuarantineError { dir, cause })
+    }
+
+    /// The next message of a scan. Blocks.
+    pub fn next(&self, scan: &mut Scan) -> Result<Option<(u64, Held)>, QuarantineError> {
+        let (dir, disk) = self.place();
+        scan.next(disk.as_ref()).map_err(|cause| QuarantineError { dir, cause })
+    }
+
+    fn place(&self) -> (PathBuf, Arc<dyn Disk>) {
+        let inner = self.lock();
+        (inner.dir.clone(), Arc::clone(&inner.disk))
+    }
+
+    /// Never waits for the disk, nor does [`Self::moved`].
     pub fn counts(&self) -> Counts {
-        let Told { bytes, expired } = &*self.told;
-        Counts { bytes: bytes.load(Ordering::Relaxed), expired: expired.load(Ordering::Relaxed) }
-    }
-}
-
-impl Told {
-    fn take(&self, inner: &Inner) {
-        self.bytes.store(inner.bytes(), Ordering::Relaxed);
-        self.expired.store(inner.expired.messages, Ordering::Relaxed);
-    }
-}
-
-impl Inner {
-    fn bytes(&self) -> u64 {
-        self.closed.values().sum::<u64>() + self.open.as_ref().map_or(0, |open| open.size)
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).counts
     }
 
-    fn void(&mut self, positions: &BTreeMap<String, u64>) -> io::Result<()> {
-        let mut unsettled = BTreeMap::<String, u64>::new();
-        list::each(&self.dir, self.disk.as_ref(), |held| {
-            let from = positions.get(&held.destination).copied().unwrap_or(u64::MAX);
-            if held.record.seq >= from {
-                unsettled.insert(held.destination, from);
-            }
-        })?;
-        if unsettled.is_empty() {
-            return Ok(());
-        }
-        self.append(|salt, out| {
-            for (destination, from) in &unsettled {
-                frame::write_void(destination, *from, salt, out);
-            }
-        })
+    /// What has moved since it was first settled, by the destination that did.
+    pub fn moved(&self) -> MovedBy {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).moved.clone()
     }
 
-    /// Appends and syncs; a segment that failed is left as it is and a new one begun.
-    fn append(&mut self, encode: impl Fn(Salt, &mut Vec<u8>)) -> io::Result<()> {
-        let mut open = match self.open.take() {
-            Some(open) if open.size < SEGMENT_SIZE => open,
-            Some(full) => {
-                self.closed.insert(full.number, full.size);
-                self.begin()?
-            }
-            None => self.begin()?,
-        };
-        let mut frames = Vec::new();
-        encode(open.salt, &mut frames);
-        let written = open.file.append(&frames).and_then(|()| open.file.sync());
-        open.size += u64::try_from(frames.len()).unwrap_or(u64::MAX);
-        if let Err(error) = written {
-            self.closed.insert(open.number, open.size);
-            return Err(error);
-        }
-        self.open = Some(open);
-        Ok(())
+    fn tell(&self, inner: &Inner) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = inner.told();
     }
 
-    fn begin(&mut self) -> io::Result<Open> {
-        let number = self.next;
-        self.next += 1;
-        let mut file = self.disk.create(&segment::path(&self.dir, number, 0))?;
-        let (header, salt) = segment::header(frame::MAGIC, number, self.clock.now());
-        file.append(&header)?;
-        file.sync()?;
-        self.disk.sync_dir(&self.dir)?;
-        Ok(Open { number, file, salt, size: u64::try_from(header.len()).unwrap_or(0) })
-    }
-
-    /// Removes the oldest closed segments that are too old or too much. Counts first, so that a crash between
-    /// the two neither forgets nor counts twice.
-    fn keep_quota(&mut self) -> io::Result<()> {
-        while let Some((&number, &size)) = self.closed.first_key_value() {
-            let path = segment::path(&self.dir, number, 0);
-            let counted = self.expired.through.is_some_and(|through| number <= through);
-            let too_old = || {
-                let age = i64::try_from(self.config.max_age.as_nanos()).unwrap_or(i64::MAX);
-                let newest = list::newest(&path, self.disk.as_ref()).unwrap_or(i64::MAX);
-                newest < self.clock.now().saturating_sub(age)
-            };
-            if !counted && self.bytes() <= self.config.max_size && !too_old() {
-                break;
-            }
-            if !counted {
-                let messages = list::count(&path, self.disk.as_ref())?;
-                let expired = Expired { messages: self.expired.messages + messages, through: Some(number) };
-                let text = serde_json::to_vec(&expired).map_err(io::Error::other)?;
-                cursor::replace(&self.dir, COUNTS, "counts.new", None, &text, self.disk.as_ref())?;
-                self.expired = expired;
-                tracing::warn!(messages, bytes = size, "the quarantine's quota removed its oldest messages");
-            }
-            self.disk.remove(&path)?;
-            self.closed.remove(&number);
-        }
-        Ok(())
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::journal::disk::{RealDisk, TestDisk};
+use crate::journal::segment;
 use crate::message::Message;
-use crate::outcome::Reason;
+use crate::outcome::{Outcome, Outcomes, Reason};
+use crate::topic::Template;
 
 fn held(seq: u64, destination: &str, reason: Reason) -> Held {
     let message = Message {
@@ -22,6 +24,7 @@ fn held(seq: u64, destination: &str, reason: Reason) -> Held {
         record: Record { seq, received, clock_suspect: false, message },
         destination: destination.to_owned(),
         rejection: Rejection::new(reason, "why"),
+        partly: false,
     }
 }
 
@@ -47,7 +50,7 @@ fn what_is_put_is_listed_whole_and_filtered() {
     assert_eq!(found, both);
     let filter = Filter { reason: Some(Reason::Malformed), ..Filter::default() };
     assert_eq!(seqs(dir.path(), &filter), [2]);
-    let filter = Filter { topic: Some("city/1".to_owned()), ..Filter::default() };
+    let filter = Filter { topic: Some(Template::parse("+/1").unwrap()), ..Filter::default() };
     assert_eq!(seqs(dir.path(), &filter), [1]);
     let filter = Filter { seq: Some(2), ..Filter::default() };
     assert_eq!(seqs(dir.path(), &filter), [2]);
@@ -130,4 +133,233 @@ fn counts_do_not_wait_for_a_sync() {
     assert!(asked.elapsed() < Duration::from_secs(1) && !putting.is_finished(), "it waited for the sync");
     putting.join().unwrap().unwrap();
     assert!(before > 0 && quarantine.counts().bytes > before);
+}
+
+#[test]
+fn a_message_whose_sync_failed_stands_there_once_when_it_is_put_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = TestDisk::default();
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(disk.clone()), 1000);
+    quarantine.put(&[held(1, "main", Reason::NoRoute), held(7, "other", Reason::NoRoute)]).unwrap();
+    disk.fail_syncs(true);
+    // The bytes are written; only the sync fails.
+    assert!(quarantine.put(&[held(2, "main", Reason::NoRoute), held(3, "main", Reason::NoRoute)]).is_err());
+    disk.fail_syncs(false);
+    quarantine.put(&[held(8, "other", Reason::NoRoute)]).unwrap();
+    quarantine.put(&[held(2, "main", Reason::NoRoute), held(3, "main", Reason::NoRoute)]).unwrap();
+    assert_eq!(seqs(dir.path(), &Filter::default()), [1, 7, 8, 2, 3]);
+}
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/journal-1/quarantine")
+}
+
+#[test]
+fn golden_files_of_version_1_are_read() {
+    // The mark makes 2 void; it was judged again and stands there once.
+    let kept = [held(1, "main", Reason::NoRoute), held(2, "main", Reason::Malformed)];
+    let mut found = Vec::new();
+    list(&golden(), &RealDisk, &BTreeMap::new(), &Filter::default(), |held| found.push(held)).unwrap();
+    assert_eq!(found, kept);
+}
+
+#[test]
+fn a_flipped_byte_costs_one_message_at_most_and_is_told() {
+    let whole = tempfile::tempdir().unwrap();
+    let quarantine = open(whole.path(), &Config::default(), Arc::new(RealDisk), 1000);
+    for seq in 1..4 {
+        quarantine.put(&[held(seq, "main", Reason::NoRoute)]).unwrap();
+    }
+    let file = segment::path(whole.path(), 1, 0);
+    let bytes = std::fs::read(&file).unwrap();
+    for at in 0..bytes.len() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut harmed = bytes.clone();
+        harmed[at] ^= 0x10;
+        let file = segment::path(dir.path(), 1, 0);
+        std::fs::write(&file, &harmed).unwrap();
+        let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 1000);
+        quarantine.put(&[held(4, "main", Reason::NoRoute)]).unwrap();
+        let left = seqs(dir.path(), &Filter::default());
+        assert!(left.len() >= 3 && left.last() == Some(&4), "byte {at}: {left:?}");
+        let mut told = 0;
+        verify(dir.path(), &RealDisk, |_| told += 1).unwrap();
+        assert!(told > 0, "byte {at}");
+        assert_eq!(std::fs::read(&file).unwrap(), harmed, "what is damaged is left as it is");
+    }
+}
+
+#[test]
+fn a_cut_anywhere_costs_what_was_cut_off_and_neither_start_nor_counts_are_refused() {
+    let whole = tempfile::tempdir().unwrap();
+    let quarantine = open(whole.path(), &Config::default(), Arc::new(RealDisk), 1000);
+    for seq in 1..4 {
+        quarantine.put(&[held(seq, "main", Reason::NoRoute)]).unwrap();
+    }
+    let bytes = std::fs::read(segment::path(whole.path(), 1, 0)).unwrap();
+    let mut most = 0;
+    for cut in 0..=bytes.len() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(segment::path(dir.path(), 1, 0), &bytes[..cut]).unwrap();
+        std::fs::write(dir.path().join("counts"), "junk").unwrap();
+        let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 1000);
+        quarantine.put(&[held(4, "main", Reason::NoRoute)]).unwrap();
+        let left = seqs(dir.path(), &Filter::default());
+        assert!(left.len() > most.min(3) && left.ends_with(&[4]), "cut at {cut}: {left:?}");
+        assert!(left[..left.len() - 1].iter().copied().eq(1..u64::try_from(left.len()).unwrap()));
+        most = left.len() - 1;
+    }
+    assert_eq!(most, 3);
+}
+
+fn mv(segment: u64, seq: u64, from: Outcome, to: Outcome) -> Move {
+    Move { segment, seq, destination: "main".to_owned(), from, to }
+}
+
+/// What `main` has when `first` was its first outcomes.
+fn account(quarantine: &Quarantine, first: &[Outcome]) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    first.iter().for_each(|outcome| outcomes.count(*outcome));
+    let moved = quarantine.moved().remove("main").unwrap_or_default();
+    moved.apply(&mut outcomes);
+    assert_eq!(outcomes.total(), u64::try_from(first.len()).unwrap(), "{outcomes:?}");
+    outcomes
+}
+
+const NO_ROUTE: Outcome = Outcome::Quarantined(Reason::NoRoute);
+const IN_PART: Outcome = Outcome::PartlyStored(Reason::NotFinite);
+
+#[test]
+fn what_has_moved_is_not_held_and_counts_elsewhere_also_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = [NO_ROUTE, NO_ROUTE, NO_ROUTE, IN_PART];
+    let mut quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 5);
+    let mut all: Vec<_> = (1..=4).map(|seq| held(seq, "main", Reason::NoRoute)).collect();
+    (all[3].rejection.reason, all[3].partly) = (Reason::NotFinite, true);
+    quarantine.put(&all).unwrap();
+    let moves = [
+        mv(1, 1, NO_ROUTE, Outcome::Stored),
+        mv(1, 2, NO_ROUTE, IN_PART),
+        mv(1, 4, IN_PART, Outcome::Discarded(Reason::Dropped)),
+    ];
+    quarantine.record(&moves).unwrap();
+    for _ in 0..2 {
+        let now = account(&quarantine, &first);
+        assert_eq!(
+            (now.stored, now.partly_stored, now.quarantined_total(), now.discarded_total()),
+            (1, 2, 1, 0)
+        );
+        assert_eq!((seqs(dir.path(), &Filter::default()), quarantine.counts().held), (vec![2, 3], 2));
+        assert_eq!(moved(dir.path(), &RealDisk).unwrap(), quarantine.moved(), "files tell the same");
+        let mut scan = quarantine.scan().unwrap();
+        let (_, second) = quarantine.next(&mut scan).unwrap().unwrap();
+        assert_eq!((second.record.seq, second.partly), (2, true));
+        drop(quarantine);
+        quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 5);
+    }
+    quarantine
+        .record(&[
+            mv(1, 2, IN_PART, Outcome::Stored),
+            mv(1, 3, NO_ROUTE, Outcome::Discarded(Reason::Dropped)),
+        ])
+        .unwrap();
+    let now = account(&quarantine, &first);
+    assert_eq!((now.stored, now.partly_stored, now.quarantined_total(), now.discarded_total()), (2, 1, 0, 1));
+    // Nothing is held any more: what stood before the open segment is gone, and stays counted.
+    assert_eq!(segment::list(dir.path(), &RealDisk).unwrap().len(), 1);
+    drop(quarantine);
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 5);
+    assert_eq!(account(&quarantine, &first), now);
+    assert_eq!(moved(dir.path(), &RealDisk).unwrap(), quarantine.moved());
+}
+
+#[test]
+fn a_message_that_the_quota_removed_during_a_replay_is_counted_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { max_size: 2000, ..Config::default() };
+    let quarantine = open(dir.path(), &config, Arc::new(RealDisk), 1000);
+    quarantine.put(&[held(1, "main", Reason::NoRoute)]).unwrap();
+    let mut scan = quarantine.scan().unwrap();
+    let (segment, found) = quarantine.next(&mut scan).unwrap().unwrap();
+    for seq in 2..=30 {
+        quarantine.put(&[held(seq, "main", Reason::NoRoute)]).unwrap();
+    }
+    assert!(quarantine.counts().expired > 0);
+    quarantine.record(&[mv(segment, found.record.seq, found.outcome(), Outcome::Stored)]).unwrap();
+    let now = account(&quarantine, &[NO_ROUTE; 30]);
+    let expired = now.discarded[&Reason::Expired];
+    assert_eq!((now.stored, expired), (0, quarantine.counts().expired));
+    assert_eq!(now.quarantined_total(), quarantine.counts().held);
+    drop(quarantine);
+    let quarantine = open(dir.path(), &config, Arc::new(RealDisk), 1000);
+    assert_eq!(account(&quarantine, &[NO_ROUTE; 30]), now);
+}
+
+#[test]
+fn the_quota_never_takes_what_is_not_settled_yet() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { max_size: 2000, ..Config::default() };
+    let quarantine = open(dir.path(), &config, Arc::new(RealDisk), 1);
+    for seq in 1..=30 {
+        quarantine.put(&[held(seq, "main", Reason::NoRoute)]).unwrap();
+    }
+    assert_eq!(quarantine.counts().expired, 0);
+    quarantine.settle([("main".to_owned(), 31)].into());
+    quarantine.tidy();
+    assert!(quarantine.counts().expired > 0 && quarantine.counts().bytes <= 2000);
+}
+
+#[test]
+fn a_cursor_that_fell_back_makes_void_what_moved_above_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 3);
+    quarantine.put(&[held(1, "main", Reason::NoRoute), held(2, "main", Reason::NoRoute)]).unwrap();
+    let both = [1, 2].map(|seq| mv(1, seq, NO_ROUTE, Outcome::Stored));
+    quarantine.put(&[held(3, "main", Reason::NoRoute)]).unwrap();
+    quarantine.record(&both).unwrap();
+    drop(quarantine);
+    // Message 2 and 3 are judged again.
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 2);
+    assert_eq!(account(&quarantine, &[NO_ROUTE]).stored, 1);
+    quarantine.put(&[held(2, "main", Reason::NoRoute)]).unwrap();
+    assert_eq!(seqs(dir.path(), &Filter::default()), [2]);
+    drop(quarantine);
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 3);
+    assert_eq!((account(&quarantine, &[NO_ROUTE; 2]).stored, quarantine.counts().held), (1, 1));
+}
+
+#[test]
+fn a_mark_that_failed_to_sync_counts_as_what_the_files_tell() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = TestDisk::default();
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(disk.clone()), 1000);
+    quarantine.put(&[held(1, "main", Reason::NoRoute), held(2, "main", Reason::NoRoute)]).unwrap();
+    disk.fail_syncs(true);
+    assert!(quarantine.record(&[mv(1, 1, NO_ROUTE, Outcome::Stored)]).is_err());
+    // This one fails too; it may stand there whole, and is put again.
+    assert!(quarantine.put(&[held(3, "main", Reason::NoRoute)]).is_err());
+    disk.fail_syncs(false);
+    quarantine.put(&[held(3, "main", Reason::NoRoute)]).unwrap();
+    let first = [NO_ROUTE; 3];
+    let now = account(&quarantine, &first);
+    assert_eq!((now.quarantined_total(), quarantine.counts().held), (2, 2));
+    assert_eq!(seqs(dir.path(), &Filter::default()), [2, 3]);
+    drop(quarantine);
+    assert_eq!(account(&open(dir.path(), &Config::default(), Arc::new(RealDisk), 1000), &first), now);
+}
+
+#[test]
+fn another_programs_file_is_neither_read_nor_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let foreign = segment::path(dir.path(), 1, 0);
+    std::fs::write(&foreign, vec![b'z'; 500]).unwrap();
+    let config = Config { max_size: 2000, ..Config::default() };
+    let quarantine = open(dir.path(), &config, Arc::new(RealDisk), 1000);
+    for seq in 1..=30 {
+        quarantine.put(&[held(seq, "main", Reason::NoRoute)]).unwrap();
+    }
+    assert!(quarantine.counts().expired > 0);
+    drop(quarantine);
+    let _again = open(dir.path(), &config, Arc::new(RealDisk), 1000);
+    assert_eq!(std::fs::read(&foreign).unwrap(), vec![b'z'; 500]);
 }

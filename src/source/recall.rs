@@ -14,7 +14,7 @@ pub(super) async fn in_doubt(
     let end = journal.end();
     // A data directory can be older than what its journal still holds.
     let mut next = floor.max(journal.stats().oldest).max(1);
-    let mut reader = journal.reader(next);
+    let mut reader = journal.reader(next).quiet();
     // The latest of each packet identifier: there cannot be more, however far the floor lies back.
     let (mut session, mut doubts) = (0, BTreeMap::new());
     while next < end {

@@ -14,6 +14,7 @@ mod state;
 mod tests;
 mod value;
 mod when;
+mod whose;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

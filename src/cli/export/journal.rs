@@ -96,7 +96,7 @@ impl Reading<'_> {
 }
 
 /// A point as a database would give it back, whose names are mapped in line protocol.
-fn as_stored(point: &Point) -> Option<Point> {
+pub(in crate::cli) fn as_stored(point: &Point) -> Option<Point> {
     let mut line = Vec::new();
     line_protocol::write(point, &mut line);
     embedded::point(std::str::from_utf8(&line).ok()?.strip_suffix('\n')?)

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 /// Unix time in nanoseconds.
-pub(super) fn read(text: &str, zone: &TimeZone, now: i64) -> Result<i64, String> {
+pub(in crate::cli) fn read(text: &str, zone: &TimeZone, now: i64) -> Result<i64, String> {
     let text = text.trim();
     let nanos = |time: jiff::Timestamp| {
         let too_far = || format!("\"{}\" is further away than nanoseconds can count", text.escape_debug());

@@ -13,7 +13,7 @@ use crate::journal::cursor::{Cursor, Progress};
 use crate::journal::disk::RealDisk;
 use crate::journal::inspect::{self, Overview};
 use crate::message::{EMBEDDED_SOURCE, Record};
-use crate::outcome::{Reason, Rejection};
+use crate::outcome::{Outcome, Reason, Rejection};
 use crate::quarantine::{self, Filter};
 use crate::snapshot;
 use crate::transform::Explanation;
@@ -80,6 +80,8 @@ pub(in crate::cli) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fa
     let config = configuration(files)?;
     let (dir, overview, cursor) = look(&config)?;
     let held = held(&config.data_dir, options.seq, &cursor)?;
+    let moved = quarantine::moves_of(&config.data_dir.join("quarantine"), &RealDisk, options.seq);
+    let moved = moved.context("cannot read the quarantine")?;
     let found = inspect::find(&dir, options.seq, &RealDisk).context("cannot read the journal")?;
     let Some(record) = found else {
         return Err(Failure::Failed(anyhow!(missing(options.seq, &overview, !held.is_empty()))));
@@ -89,7 +91,12 @@ pub(in crate::cli) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fa
     let fate_at = |name: &String, progress: &Progress| {
         let settled = options.seq < progress.position;
         let own = settles == Some(name.as_str());
-        if own && !settled { Fate::Pending } else { fate(name, settles, held.get(name), &today) }
+        match (held.get(name), moved.get(name)) {
+            (None, _) if own && !settled => Fate::Pending,
+            (None, Some(Outcome::Stored)) => Fate::Stored,
+            (None, Some(Outcome::Discarded(reason))) => Fate::Discarded { reason: Some(*reason) },
+            (held, _) => fate(name, settles, held, &today),
+        }
     };
     let destinations = cursor.destinations.iter();
     let fates = destinations.map(|(name, progress)| (name.clone(), fate_at(name, progress))).collect();

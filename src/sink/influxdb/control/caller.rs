@@ -1,5 +1,7 @@
 //! Our own calls: any address, a time limit, the headers of the answer, and InfluxQL.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -37,12 +39,19 @@ pub(super) struct Series {
     #[serde(default)]
     pub(super) name: String,
     #[serde(default)]
+    pub(super) tags: BTreeMap<String, String>,
+    #[serde(default)]
     columns: Vec<String>,
     #[serde(default)]
     values: Vec<Vec<Value>>,
 }
 
 impl Series {
+    /// Each row as names and values.
+    pub(super) fn rows(&self) -> impl Iterator<Item = impl Iterator<Item = (&str, &Value)>> {
+        self.values.iter().map(|row| self.columns.iter().map(String::as_str).zip(row))
+    }
+
     /// The values of one column in the order of the rows; what is no text is told as JSON.
     pub(super) fn column(&self, name: &str) -> Vec<String> {
         let Some(place) = self.columns.iter().position(|column| column == name) else { return Vec::new() };
@@ -92,10 +101,25 @@ impl Caller {
         statement: &str,
     ) -> Result<Vec<Series>, ControlError> {
         let mut url = self.at("query");
-        url.query_pairs_mut().append_pair("q", statement);
         if let Some(database) = database {
             url.query_pairs_mut().append_pair("db", database);
         }
+        self.statement(url, statement).await
+    }
+
+    /// The same with times in nanoseconds.
+    pub(super) async fn influxql_ns(
+        &self,
+        database: &str,
+        statement: &str,
+    ) -> Result<Vec<Series>, ControlError> {
+        let mut url = self.at("query");
+        url.query_pairs_mut().append_pair("db", database).append_pair("epoch", "ns");
+        self.statement(url, statement).await
+    }
+
+    async fn statement(&self, mut url: Url, statement: &str) -> Result<Vec<Series>, ControlError> {
+        url.query_pairs_mut().append_pair("q", statement);
         let answer = self.post(url, "").await?;
         let what = statement.to_owned();
         if answer.status != 200 {

@@ -8,6 +8,7 @@ mod caller;
 mod inspect;
 mod server;
 mod setup;
+mod stored;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::sink::Influx;
 
 pub use inspect::{Fields, inspect};
 pub use setup::{Done, setup};
+pub use stored::Stored;
 
 /// For one call.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -1,0 +1,25 @@
+//! Whose message it is, for those who look for one device's messages, readable or not.
+
+use super::Transform;
+use crate::message::Record;
+
+impl Transform {
+    /// Whether route, payload or topic name this device. What cannot be read has its topic only.
+    pub fn is_of(&self, record: &Record, device: &str) -> bool {
+        let Ok(topic) = std::str::from_utf8(&record.message.topic) else { return false };
+        if topic.split('/').any(|level| level == device) {
+            return true;
+        }
+        let size = u64::try_from(record.message.payload.len()).unwrap_or(u64::MAX);
+        let Some((route, profile)) = self.route(&record.message.topic) else { return false };
+        let captured = route.topic.capture(topic, "device").filter(|device| !device.is_empty());
+        if captured == Some(device) {
+            return true;
+        }
+        if size > self.config.max_payload {
+            return false;
+        }
+        self.decode(record, route, profile, captured)
+            .is_ok_and(|(samples, _)| samples.iter().any(|sample| sample.device.as_deref() == Some(device)))
+    }
+}
