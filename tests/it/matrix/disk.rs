@@ -25,6 +25,16 @@ pub const FULL: Row = Row {
     heal: |world| std::fs::remove_file(filler(world)).expect("the filler"),
 };
 
+pub const FULL_AT_START: Row = Row {
+    name: "10: killed and started again while the disk is full",
+    heal: |world| {
+        world.kill();
+        world.nadikota.restart();
+        (FULL.heal)(world);
+    },
+    ..FULL
+};
+
 fn filler(world: &World) -> PathBuf {
     world.nadikota.data_dir().join("filler")
 }
@@ -62,5 +72,5 @@ fn flip(world: &mut World) {
     world.damaged = true;
 }
 
-both!(row_10_a_full_disk_holds_and_goes_on_when_it_is_freed, [FULL], 2);
+both!(row_10_a_full_disk_holds_and_goes_on_when_it_is_freed, [FULL, FULL_AT_START], 1);
 both!(row_12_a_damaged_journal_costs_only_what_the_account_tells, [DAMAGED], 1);

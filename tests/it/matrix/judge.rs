@@ -84,7 +84,8 @@ pub fn judge(world: &World, mut published: Published, account: Value) -> Judgeme
     let (lost, repeated) = if world.setup.broker_suffers { share(&mut published, &wire.0) } else { (0, 0) };
     let log = &published.log;
     let (least, most_of) = (log.outcomes(), log.outcomes_at_most());
-    let (rows, held) = city::found(&world.database, &world.nadikota);
+    let (rows, held) =
+        city::found(&world.database, &world.nadikota.data_dir(), || world.nadikota.health());
     let count = |name: &str| account["discarded"][name].as_u64().unwrap_or(0);
     let mut judgement = Judgement {
         published: u64::try_from(log.len()).expect("a count"),

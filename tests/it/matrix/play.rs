@@ -75,7 +75,7 @@ fn close(mut world: World) -> Judgement {
     let arrived = || world.wire.tap(|tap| (tap.acknowledged(last), tap.pubacks));
     let account = poll_until(LIMIT, "every message has its outcome", || {
         let (last_is_there, pubacks) = arrived();
-        let account = city::account(&world.nadikota)?;
+        let account = city::balanced(&world.nadikota.health()?);
         let number = |name: &str| account[name].as_u64().expect("a number");
         let again = account["discarded"]["redelivery"].as_u64().unwrap_or(0);
         let all = last_is_there && number("received") >= pubacks && number("pending") == 0;

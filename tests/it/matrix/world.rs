@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::super::support::http;
 use super::super::support::influxdb::InfluxDb;
 use super::super::support::mosquitto::Mosquitto;
-use super::super::support::nadikota::Nadikota;
 use super::super::support::wait::poll_until;
 use super::gate::Gate;
 use super::load::{self, Load, Mix};
+use super::service::Service;
 use super::wire::Wire;
 
 pub const LIMIT: Duration = Duration::from_secs(90);
@@ -34,6 +34,8 @@ pub struct Setup {
     pub rate: u32,
     /// The data directory is a file system of this many MiB.
     pub small_disk: Option<u32>,
+    /// The service runs in this process, on a disk and by a clock that faults command.
+    pub inside: bool,
     /// The broker itself is harmed: what it loses or repeats is counted apart.
     pub broker_suffers: bool,
 }
@@ -49,6 +51,7 @@ impl Setup {
             mix: Mix { steady: true, twice: true, poison: false },
             rate: 400,
             small_disk: None,
+            inside: false,
             broker_suffers: false,
         }
     }
@@ -85,7 +88,7 @@ pub struct World {
     pub gate: Gate,
     pub database: InfluxDb,
     pub broker: Mosquitto,
-    pub nadikota: Nadikota,
+    pub nadikota: Service,
     /// After the service, which must be gone before its disk is.
     pub mount: Option<Mount>,
     /// Deaths of the service so far; its counters begin anew with each.
@@ -118,7 +121,7 @@ impl World {
             setup.journal,
         );
         let mut mount = None;
-        let nadikota = Nadikota::start_prepared(&config, |dir| {
+        let nadikota = Service::start(&config, setup.inside, |dir| {
             mount = setup.small_disk.and_then(|size| Mount::new(&dir.join("data"), size));
         });
         poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));

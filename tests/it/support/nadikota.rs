@@ -21,7 +21,7 @@ pub struct Nadikota {
 }
 
 /// The shipped configuration, which knows the devices of the simulated city.
-const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/nadikota.toml");
+pub const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/nadikota.toml");
 
 /// The routes of the shipped configuration, as text for a configuration of one's own.
 pub fn shipped_routes() -> String {
