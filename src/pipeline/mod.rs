@@ -106,11 +106,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
 }
 
 /// The same on a disk of the caller's, for all but the embedded store.
-pub async fn start_on(
-    disk: Arc<dyn Disk>,
-    config: Config,
-    clock: Clock,
-) -> Result<Running, PipelineError> {
+pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Result<Running, PipelineError> {
     let listener = http::bind(config.http.listen).await?;
     let data_dir = DataDir::open(&config.data_dir)?;
     let dir = data_dir.path().to_owned();

@@ -192,20 +192,18 @@ fn want(wanted: &mut HashMap<Series, Wanted>, point: &ExpectedPoint, acknowledge
     let series = wanted.entry((point.measurement.to_owned(), point.device.to_string())).or_default();
     for (field, value) in &point.fields {
         match point.time {
-            ExpectedTime::Told(time) => {
-                match series.told.entry((field.clone(), time)) {
-                    Entry::Occupied(mut told) => told.get_mut().overwritten(*value, acknowledged, sends),
-                    Entry::Vacant(free) => {
-                        free.insert(Told {
-                            value: *value,
-                            sends,
-                            required: acknowledged,
-                            found: 0,
-                            may: Vec::new(),
-                        });
-                    }
+            ExpectedTime::Told(time) => match series.told.entry((field.clone(), time)) {
+                Entry::Occupied(mut told) => told.get_mut().overwritten(*value, acknowledged, sends),
+                Entry::Vacant(free) => {
+                    free.insert(Told {
+                        value: *value,
+                        sends,
+                        required: acknowledged,
+                        found: 0,
+                        may: Vec::new(),
+                    });
                 }
-            }
+            },
             ExpectedTime::Receive => {
                 let key = (field.clone(), rounded(*value));
                 series.received.entry(key).or_default().add(acknowledged, sends);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::publisher::Plan;
 use super::Publish;
+use super::publisher::Plan;
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::mqtt::Options;

@@ -12,7 +12,7 @@ const QUEUE: u64 = 2000;
 pub const AWAY: Row = Row {
     name: "5: the database is away for longer than broker window, queue and keep-alive last",
     prepare: |setup| {
-        setup.broker.push_str(&format!("max_inflight_messages 20\nmax_queued_messages {QUEUE}\n"));
+        setup.queue = Some(QUEUE);
         setup.mqtt.push_str("receive_maximum = 20\n");
     },
     strike: |world| world.database.kill9(),
@@ -51,19 +51,15 @@ pub const POISON: Row = Row {
     prepare: |setup| setup.mix.poison = true,
     strike: |_| {},
     bites: |world| {
-        let refused = || {
-            world.nadikota.health()?["account"]["quarantined_by_reason"]["refused_by_database"].as_u64()
-        };
+        let refused =
+            || world.nadikota.health()?["account"]["quarantined_by_reason"]["refused_by_database"].as_u64();
         refused().is_some_and(|count| count > 10)
     },
     heal: |_| {},
 };
 
-pub const UNAUTHORISED: Row = struck(
-    "9: 401, then mended",
-    |world| world.gate.set(Mode::Status(401)),
-    |world| held(world, "401"),
-);
+pub const UNAUTHORISED: Row =
+    struck("9: 401, then mended", |world| world.gate.set(Mode::Status(401)), |world| held(world, "401"));
 pub const UNKNOWN: Row =
     struck("9: 404, then mended", |world| world.gate.set(Mode::Status(404)), |world| held(world, "404"));
 

@@ -12,10 +12,7 @@ use super::world::World;
 
 pub const FULL: Row = Row {
     name: "10: the disk is full and freed",
-    prepare: |setup| {
-        setup.small_disk = Some(24);
-        setup.journal.push_str("min_free = \"1 MiB\"\n");
-    },
+    prepare: |setup| setup.small_disk = Some(48),
     strike: |world| {
         assert!(world.mount.is_some(), "a small file system can be mounted here; rows in process do without");
         let mut filler = File::create(filler(world)).expect("a file");
@@ -60,7 +57,8 @@ pub const DAMAGED: Row = Row {
 fn flip(world: &mut World) {
     let dir = world.nadikota.data_dir().join("journal");
     let files = std::fs::read_dir(&dir).expect("the journal").map(|entry| entry.expect("an entry").path());
-    let mut segments: Vec<_> = files.filter(|path| path.extension().is_some_and(|ending| ending == "seg")).collect();
+    let mut segments: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|ending| ending == "seg")).collect();
     segments.sort();
     let Some(path) = segments.iter().rev().nth(1) else { return };
     let file = File::options().read(true).write(true).open(path).expect("a segment");

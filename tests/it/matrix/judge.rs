@@ -17,6 +17,7 @@ use super::world::World;
 pub struct Judgement {
     pub published: u64,
     pub unacknowledged: u64,
+    pub kills: u32,
     /// The publisher had no PUBACK and sent again.
     pub sent_again: u64,
     /// Acknowledged by the broker to the publisher, and never handed to us, or never acknowledged by us.
@@ -38,7 +39,11 @@ impl Judgement {
     /// What is not where it must be: values; where the journal was damaged, messages beyond those that the account
     /// itself tells. (The tally knows no overwriting, so such a world has no device with two values at one time.)
     pub fn lost(&self) -> u64 {
-        if self.damaged == 0 { self.verdict.missing.count } else { self.tally.lost.saturating_sub(self.damaged) }
+        if self.damaged == 0 {
+            self.verdict.missing.count
+        } else {
+            self.tally.lost.saturating_sub(self.damaged)
+        }
     }
 
     pub fn doubled(&self) -> u64 {
@@ -84,12 +89,12 @@ pub fn judge(world: &World, mut published: Published, account: Value) -> Judgeme
     let (lost, repeated) = if world.setup.broker_suffers { share(&mut published, &wire.0) } else { (0, 0) };
     let log = &published.log;
     let (least, most_of) = (log.outcomes(), log.outcomes_at_most());
-    let (rows, held) =
-        city::found(&world.database, &world.nadikota.data_dir(), || world.nadikota.health());
+    let (rows, held) = city::found(&world.database, &world.nadikota.data_dir(), || world.nadikota.health());
     let count = |name: &str| account["discarded"][name].as_u64().unwrap_or(0);
     let mut judgement = Judgement {
         published: u64::try_from(log.len()).expect("a count"),
         unacknowledged: u64::try_from(log.open()).expect("a count") - lost,
+        kills: world.deaths,
         sent_again: log.repeats() - repeated,
         lost_by_the_broker: lost,
         repeated_by_the_broker: repeated,
@@ -137,7 +142,12 @@ fn compare(least: &Outcomes, account: &Value, most: &Outcomes) -> Vec<(String, u
     let number = |value: &Value| value.as_u64().unwrap_or(0);
     let mut all = vec![
         ("stored".to_owned(), least.stored, number(&account["stored"]), most.stored),
-        ("partly_stored".to_owned(), least.partly_stored, number(&account["partly_stored"]), most.partly_stored),
+        (
+            "partly_stored".to_owned(),
+            least.partly_stored,
+            number(&account["partly_stored"]),
+            most.partly_stored,
+        ),
         (
             "quarantined".to_owned(),
             least.quarantined_total(),
@@ -160,7 +170,9 @@ fn compare(least: &Outcomes, account: &Value, most: &Outcomes) -> Vec<(String, u
         let mut reasons: Vec<_> = counted.keys().chain(least.keys()).chain(most.keys()).collect();
         reasons.sort();
         reasons.dedup();
-        for reason in reasons.into_iter().filter(|reason| !["redelivery", "journal_damage"].contains(&reason.as_str())) {
+        for reason in
+            reasons.into_iter().filter(|reason| !["redelivery", "journal_damage"].contains(&reason.as_str()))
+        {
             let of = |counts: &BTreeMap<String, u64>| counts.get(reason).copied().unwrap_or(0);
             all.push((format!("{name} {reason}"), of(&least), of(&counted), of(&most)));
         }

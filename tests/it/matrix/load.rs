@@ -64,8 +64,12 @@ impl Mixture {
 
 fn steady() -> Publish {
     let fields = vec![("laeq_dba".to_owned(), 55.5), ("laeq_dba_qc".to_owned(), 1.0)];
-    let point =
-        ExpectedPoint { measurement: "noise", device: "tetap-01".into(), time: ExpectedTime::Receive, fields };
+    let point = ExpectedPoint {
+        measurement: "noise",
+        device: "tetap-01".into(),
+        time: ExpectedTime::Receive,
+        fields,
+    };
     publish("city/pasuruan/purworejo/tetap-01/laeq", "55.5".to_owned(), stored(point))
 }
 
@@ -97,7 +101,9 @@ fn publish(topic: &str, payload: String, expectation: Expectation) -> Publish {
 pub fn preparation() -> String {
     let now = Clock::System.now();
     // A conflict counts within one shard of seven days.
-    let line = |week: i64| format!("water_level,device=racun-00 racun=\"text\" {}\n", now + week * 7 * 86_400 * SECOND);
+    let line = |week: i64| {
+        format!("water_level,device=racun-00 racun=\"text\" {}\n", now + week * 7 * 86_400 * SECOND)
+    };
     (-6..=1).map(line).collect()
 }
 
@@ -130,7 +136,8 @@ impl Load {
                 keys.push(wire::key(publish.topic.as_bytes(), &publish.payload));
                 counted.fetch_add(1, Ordering::SeqCst);
             });
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let client = city::client(broker, "beban");
             let run = sender::run(
                 |now| mixture.next(now),

@@ -19,4 +19,7 @@ mod together;
 mod wire;
 mod world;
 
-pub use together::three;
+pub use broker::KILLED;
+pub use play::together;
+pub use together::choose;
+pub use world::Setup;

@@ -27,11 +27,13 @@ pub struct Setup {
     pub broker: String,
     /// More keys of `[mqtt]`.
     pub mqtt: String,
-    /// More keys of `[journal]`.
-    pub journal: String,
+    /// As many messages as the broker keeps for the service, beyond a window of 20.
+    pub queue: Option<u64>,
     pub mix: Mix,
     /// Messages per second.
     pub rate: u32,
+    /// Faults go on until so many are sent.
+    pub messages: u64,
     /// The data directory is a file system of this many MiB.
     pub small_disk: Option<u32>,
     /// The service runs in this process, on a disk and by a clock that faults command.
@@ -47,7 +49,8 @@ impl Setup {
             version,
             broker: String::new(),
             mqtt: String::new(),
-            journal: "segment_size = \"64 KiB\"\n".to_owned(),
+            queue: None,
+            messages: 0,
             mix: Mix { steady: true, twice: true, poison: false },
             rate: 400,
             small_disk: None,
@@ -103,7 +106,11 @@ pub struct World {
 
 impl World {
     pub fn start(setup: Setup) -> Self {
-        let broker = Mosquitto::start(&setup.broker);
+        let mut lines = setup.broker.clone();
+        if let Some(queue) = setup.queue {
+            lines.push_str(&format!("max_inflight_messages 20\nmax_queued_messages {queue}\n"));
+        }
+        let broker = Mosquitto::start(&lines);
         let database = InfluxDb::start();
         if setup.mix.poison {
             let answer = database.write(&load::preparation());
@@ -113,12 +120,11 @@ impl World {
         let config = format!(
             "[mqtt]\nurl = \"mqtt://{}\"\nversion = \"{}\"\nkeep_alive = \"5s\"\n{}\n\
              [[destinations]]\nkind = \"influxdb\"\nversion = \"1\"\nurl = \"{}\"\ndatabase = \"city\"\n\
-             timeout = \"2s\"\n[journal]\n{}",
+             timeout = \"2s\"\n[journal]\nmin_free = \"1 MiB\"\nsegment_size = \"64 KiB\"\n",
             wire.address(),
             setup.version,
             setup.mqtt,
             gate.url(),
-            setup.journal,
         );
         let mut mount = None;
         let nadikota = Service::start(&config, setup.inside, |dir| {
@@ -148,7 +154,7 @@ impl World {
         self.noted = (Instant::now(), self.sent());
     }
 
-    fn sent(&self) -> u64 {
+    pub fn sent(&self) -> u64 {
         self.load.as_ref().expect("a load").sent()
     }
 
@@ -172,7 +178,8 @@ impl World {
     /// A number of `/metrics`; nothing while the service does not answer.
     pub fn metric(&self, name: &str) -> Option<u64> {
         let metrics = http::get(self.nadikota.http(), "/metrics").ok()?.body;
-        let line = metrics.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
+        let line =
+            metrics.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
         line.rsplit_once(' ')?.1.trim_end_matches(".0").parse().ok()
     }
 
@@ -184,6 +191,11 @@ impl World {
             number("received")?.checked_sub(number("pending")?)
         };
         let before = poll_until(LIMIT, "the service answers", settled);
+        // A backlog that is settled shows only the way out.
+        let acknowledged = self.wire.tap(|tap| tap.pubacks) + messages;
+        poll_until(LIMIT, "messages are acknowledged again", || {
+            (self.wire.tap(|tap| tap.pubacks) >= acknowledged).then_some(())
+        });
         poll_until(LIMIT, "messages are settled again", || (settled()? >= before + messages).then_some(()));
     }
 
