@@ -31,6 +31,7 @@ mod operations;
 mod outlook;
 mod page;
 mod quarantine;
+mod reliability;
 mod reload;
 mod reprocess;
 mod second_opinion;
