@@ -74,6 +74,8 @@ reasons! {
     NoBucket = "no_bucket",
     /// The database refused the point.
     RefusedByDatabase = "refused_by_database",
+    /// The destination has refused everything for longer than its `hold_for`.
+    DestinationRefused = "destination_refused",
     /// One line larger than the database takes.
     LineTooLarge = "line_too_large",
     /// The record in the journal could not be read back.

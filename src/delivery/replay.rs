@@ -33,7 +33,7 @@ pub enum ReplayError {
     Wanted(String),
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
-    #[error("a replay failed inside nadikota: {0}; please report this")]
+    #[error("a replay failed inside nadikota; please report this")]
     Inside(#[from] tokio::task::JoinError),
 }
 

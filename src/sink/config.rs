@@ -37,6 +37,8 @@ pub struct Influx {
     pub login: Login,
     /// Where token or password came from; read again when the database refuses it.
     pub secret_file: Option<PathBuf>,
+    /// How long messages are held while it refuses everything; nothing: for ever.
+    pub hold_for: Option<Duration>,
     pub gzip: bool,
     pub timeout: Duration,
 }
@@ -165,7 +167,8 @@ impl Destination {
         let place = Self::read_place(section);
         let gzip = section.get("gzip", true);
         let timeout = section.get("timeout", Span(Duration::from_secs(30))).0;
-        Some(Influx { url: url?, place: place?, login, secret_file, gzip, timeout })
+        let hold_for = section.optional::<Span>("hold_for").map(|span| span.0);
+        Some(Influx { url: url?, place: place?, login, secret_file, hold_for, gzip, timeout })
     }
 
     fn read_login(section: &mut Section) -> (Login, Option<PathBuf>) {
@@ -225,7 +228,7 @@ mod tests {
         let url = |place| {
             let url = Url::parse("http://proxy:8086/influx/").unwrap();
             let (login, timeout) = (Login::None, Duration::from_secs(1));
-            let influx = Influx { url, place, login, secret_file: None, gzip: true, timeout };
+            let influx = Influx { url, place, login, secret_file: None, hold_for: None, gzip: true, timeout };
             influx.write_url("a&b/é").to_string()
         };
         let template = Template::fixed("t");

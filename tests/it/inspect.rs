@@ -15,25 +15,13 @@ use super::support::city;
 use super::support::nadikota::Nadikota;
 use super::support::publish::publish;
 use super::support::scale::scaled;
+use super::support::told::Told;
 use super::support::wait::{free_addresses, poll_until};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Time, measurement with tags, and field.
 type Key = (i64, String, String);
-
-struct Told {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Told {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
-    }
-}
 
 /// A command beside the service, with its configuration and on its data.
 fn ask(nadikota: &Nadikota, arguments: &[&str]) -> Told {

@@ -32,6 +32,7 @@ mod operations;
 mod outlook;
 mod page;
 mod quarantine;
+mod reliability;
 mod reload;
 mod reprocess;
 mod second_opinion;

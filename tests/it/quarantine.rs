@@ -13,28 +13,11 @@ use super::support::http;
 use super::support::nadikota::Nadikota;
 use super::support::publish::publish;
 use super::support::scale::scaled;
+use super::support::told::Told;
 use super::support::wait::{free_addresses, poll_until};
 
 const LIMIT: Duration = Duration::from_secs(120);
 const ROUTE: &str = "[[routes]]\ntopic = \"gauge/{device}/data\"\nformat = \"json\"\n";
-
-struct Told {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Told {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
-    }
-
-    fn lines(&self) -> Vec<Value> {
-        assert_eq!(self.code, Some(0), "{}", self.stderr);
-        self.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-    }
-}
 
 fn command(nadikota: &Nadikota, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));

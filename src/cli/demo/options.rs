@@ -195,5 +195,13 @@ fn influx(url: &Url) -> Result<Influx, Failure> {
     let mut url = url.clone();
     url.set_query(None);
     let login = std::env::var("INFLUX_TOKEN").map_or(Login::None, |token| Login::Token(Secret::new(token)));
-    Ok(Influx { url, place, login, secret_file: None, gzip: true, timeout: Duration::from_secs(30) })
+    Ok(Influx {
+        url,
+        place,
+        login,
+        secret_file: None,
+        hold_for: None,
+        gzip: true,
+        timeout: Duration::from_secs(30),
+    })
 }

@@ -40,6 +40,7 @@ pub struct Writer {
     client: Client,
     template: Template,
     standings: Standings,
+    hold_for: Option<Duration>,
     pub meter: Meter,
 }
 
@@ -48,6 +49,8 @@ enum Piece {
     Stored,
     Refused(Refusal),
     TooLarge,
+    /// Everything has been refused for too long.
+    GivenUp(String),
 }
 
 impl Writer {
@@ -59,6 +62,7 @@ impl Writer {
             client: Client::new(config)?,
             standings: Standings::new(place, !template.is_fixed(), part),
             template,
+            hold_for: config.hold_for,
             meter: Meter::new(),
         })
     }
@@ -90,6 +94,12 @@ impl Writer {
                     }
                     _ => halve(lines, &mut pieces),
                 },
+                Piece::GivenUp(why) => {
+                    let rest = pieces.drain(..).flat_map(|(lines, _)| lines);
+                    for line in lines.into_iter().chain(rest) {
+                        refuse(&mut verdicts, line, Reason::DestinationRefused, why.clone());
+                    }
+                }
                 Piece::Refused(refusal) => {
                     if let [line] = lines.as_slice() {
                         let nothing_accepted = !verdicts.contains(&Some(LineVerdict::Stored));
@@ -160,6 +170,7 @@ impl Writer {
                 }
                 Err(why) => Verdict::Wait { after: None, why },
             };
+            let holds = matches!(verdict, Verdict::Hold { .. });
             let (wait, why, what_to_do) = match verdict {
                 Verdict::Stored => {
                     self.meter.answered(started.elapsed());
@@ -194,7 +205,17 @@ impl Writer {
                     }
                 }
             }
+            let too_long = holds && {
+                let held = self.standings.refuses(bucket, Instant::now());
+                self.hold_for.is_some_and(|limit| held >= limit)
+            };
+            if too_long {
+                why.push_str("; for longer than hold_for, so what is for it goes to quarantine");
+            }
             self.standings.trouble(bucket, &why, what_to_do);
+            if too_long {
+                return Ok(Piece::GivenUp(why));
+            }
             tokio::select! {
                 () = stop.cancelled() => return Err(Stopped),
                 () = tokio::time::sleep(wait) => {}
@@ -212,6 +233,8 @@ impl Writer {
                 self.standings.keep_good_line(bucket, None);
                 return Ok(true);
             }
+            // The whole batch is tried again, and given up then.
+            Piece::GivenUp(_) => return Ok(false),
             Piece::Refused(_) | Piece::TooLarge => {}
         }
         self.standings.trouble(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::status::Part;
 
@@ -21,6 +22,8 @@ struct Bucket {
     /// A line that it took: if even that is refused, it is not about our lines.
     good_line: Option<Vec<u8>>,
     trouble: Option<Trouble>,
+    /// Since when it has refused everything.
+    refuses_since: Option<Instant>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +57,16 @@ impl Standings {
         }
     }
 
+    /// It refuses everything; for how long by now.
+    pub(super) fn refuses(&self, name: &str, now: Instant) -> Duration {
+        self.with(name, |bucket| now.saturating_duration_since(*bucket.refuses_since.get_or_insert(now)))
+    }
+
     pub(super) fn recovered(&self, name: &str) {
-        let former = self.with(name, |bucket| bucket.trouble.take());
+        let former = self.with(name, |bucket| {
+            bucket.refuses_since = None;
+            bucket.trouble.take()
+        });
         self.tell();
         if former.is_some() {
             tracing::info!(database = self.database, bucket = name, "the database takes points again");

@@ -112,8 +112,37 @@ pub(super) fn writer_for(
 ) -> (Writer, Board) {
     let board = Board::new(Clock::System);
     let (url, timeout) = (Url::parse(url).unwrap(), Duration::from_millis(500));
-    let config = Influx { url, place, login, secret_file, gzip: false, timeout };
+    let config = Influx { url, place, login, secret_file, hold_for: None, gzip: false, timeout };
     (Writer::new(&config, board.part("database")).unwrap(), board)
+}
+
+#[tokio::test]
+async fn what_refuses_everything_for_too_long_gets_its_lines_into_quarantine_until_it_takes_them_again() {
+    let mended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ends = Arc::clone(&mended);
+    let (url, count) = server(Arc::new(move |_, _| match ends.load(Ordering::SeqCst) {
+        true => stored(),
+        false => answer(404, "", "{\"error\":\"database not found: \\\"city\\\"\"}"),
+    }))
+    .await;
+    let (mut writer, board) = writer(&url);
+    writer.hold_for = Some(Duration::from_millis(300));
+    let begin = Instant::now();
+    let verdicts = writer.deliver(&batch(3, &[]), None, &CancellationToken::new()).await.unwrap();
+    assert!(begin.elapsed() >= Duration::from_millis(300) && count.load(Ordering::SeqCst) > 1);
+    for verdict in &verdicts {
+        let LineVerdict::Refused(rejection) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(rejection.reason, Reason::DestinationRefused);
+        assert!(rejection.detail.contains("database not found"), "{rejection:?}");
+    }
+    assert_eq!(board.parts()["database"].state, State::Degraded);
+    // One request asks on behalf of each further batch.
+    let before = count.load(Ordering::SeqCst);
+    assert_eq!(refused(&writer, &batch(2, &[])).await, [0, 1]);
+    assert_eq!(count.load(Ordering::SeqCst), before + 1);
+    mended.store(true, Ordering::SeqCst);
+    assert!(refused(&writer, &batch(2, &[])).await.is_empty());
+    assert_eq!(board.parts()["database"].state, State::Ok);
 }
 
 pub(super) async fn refused(writer: &Writer, batch: &Batch) -> Vec<usize> {

@@ -15,5 +15,6 @@ pub mod proxy;
 pub mod publish;
 pub mod scale;
 pub mod scripted;
+pub mod told;
 pub mod victoria_metrics;
 pub mod wait;
