@@ -100,6 +100,7 @@ fn main() -> ExitCode {
         let names = rows.iter().map(|row| row.name).collect::<Vec<_>>().join(" + ");
         let mut setup = Setup::new(seed, version);
         (setup.rate, setup.messages) = (options.rate, ROUND.min(options.messages));
+        setup.mix.poison_every = 500;
         sums.rounds += 1;
         let at = begin.elapsed().as_secs();
         match catch_unwind(AssertUnwindSafe(|| together(&rows, strikes, setup))) {

@@ -27,8 +27,9 @@ pub struct Mix {
     pub steady: bool,
     /// A device whose clock has seconds sends two values in one.
     pub twice: bool,
-    /// Messages that the database refuses.
+    /// Messages that the database refuses, and one in how many; finding each costs several requests.
     pub poison: bool,
+    pub poison_every: u64,
 }
 
 /// Makes the load, message by message.
@@ -45,6 +46,10 @@ impl Mixture {
     fn next(&mut self, now: i64) -> Publish {
         self.made += 1;
         let began = *self.began.get_or_insert(now.div_euclid(SECOND) - AGO);
+        if self.mix.poison && self.made % self.mix.poison_every == 17 {
+            let second = began + self.made.cast_signed();
+            return river("racun-01", second, 61.0, Some(Reason::RefusedByDatabase));
+        }
         match self.made % 20 {
             3 | 13 if self.mix.steady => steady(),
             6 | 7 if self.mix.twice => {
@@ -52,10 +57,6 @@ impl Mixture {
                 self.twice += self.made.cast_signed() % 2;
                 let level = if self.made % 20 == 6 { 60.25 } else { 60.5 };
                 river("ganda-01", second, level, None)
-            }
-            17 if self.mix.poison => {
-                let second = began + self.made.cast_signed();
-                river("racun-01", second, 61.0, Some(Reason::RefusedByDatabase))
             }
             _ => self.city.next(now),
         }

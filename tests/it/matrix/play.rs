@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::support::city;
-use super::super::support::wait::poll_until;
+use super::super::support::wait::{poll_until, poll_while_it_moves};
 use super::judge::{Judgement, judge};
 use super::load::Published;
 use super::world::{LIMIT, Setup, World};
@@ -79,13 +79,15 @@ fn close(mut world: World) -> Judgement {
     // The broker keeps the order: behind the last message nothing is to come.
     let last = last_of_its_kind(&published);
     let arrived = || world.wire.tap(|tap| (tap.acknowledged(last), tap.pubacks));
-    let account = poll_until(LIMIT, "every message has its outcome", || {
+    let account = poll_while_it_moves(LIMIT, "every message has its outcome", || {
         let (last_is_there, pubacks) = arrived();
-        let account = city::balanced(&world.nadikota.health()?);
+        let Some(health) = world.nadikota.health() else { return (0, None) };
+        let account = city::balanced(&health);
         let number = |name: &str| account[name].as_u64().expect("a number");
+        let (received, pending) = (number("received"), number("pending"));
         let again = account["discarded"]["redelivery"].as_u64().unwrap_or(0);
-        let all = last_is_there && number("received") >= pubacks && number("pending") == 0;
-        (all && number("received") - again >= wanted).then_some(account)
+        let all = last_is_there && received >= pubacks && pending == 0 && received - again >= wanted;
+        (received - pending, all.then_some(account))
     });
     judge(&world, published, account)
 }

@@ -51,7 +51,7 @@ impl Setup {
             mqtt: String::new(),
             queue: None,
             messages: 0,
-            mix: Mix { steady: true, twice: true, poison: false },
+            mix: Mix { steady: true, twice: true, poison: false, poison_every: 20 },
             rate: 400,
             small_disk: None,
             inside: false,
