@@ -19,7 +19,7 @@ use super::super::support::nadikota::{Nadikota, SHIPPED};
 #[derive(Debug)]
 pub enum Service {
     Child(Nadikota),
-    Inside(Inside),
+    Inside(Box<Inside>),
 }
 
 /// The whole pipeline on a runtime of its own.
@@ -81,7 +81,7 @@ impl Service {
         let start = pipeline::start_on(Arc::new(disk.clone()), config, now);
         let running = runtime.block_on(start).expect("a pipeline");
         let http = running.http;
-        Self::Inside(Inside { running, _runtime: runtime, http, disk, clock, dir })
+        Self::Inside(Box::new(Inside { running, _runtime: runtime, http, disk, clock, dir }))
     }
 
     pub fn http(&self) -> SocketAddr {

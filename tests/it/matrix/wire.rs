@@ -199,8 +199,8 @@ impl State {
         let (up, down) = ((twice(&client), twice(&server)), (server, client));
         let (one, other) = (Arc::clone(self), Arc::clone(self));
         let five_of_down = Arc::clone(&five);
-        std::thread::spawn(move || one.pump(up, |packet| one.from_client(packet, &five)));
-        std::thread::spawn(move || other.pump(down, |packet| other.from_broker(packet, &five_of_down)));
+        std::thread::spawn(move || one.pump(up, |packet| one.of_client(packet, &five)));
+        std::thread::spawn(move || other.pump(down, |packet| other.of_broker(packet, &five_of_down)));
     }
 
     /// Passes whole packets on; `look` says whether this one is to be cut.
@@ -227,7 +227,7 @@ impl State {
         let _ = from.shutdown(Shutdown::Both);
     }
 
-    fn from_client(&self, packet: &[u8], five: &AtomicBool) -> bool {
+    fn of_client(&self, packet: &[u8], five: &AtomicBool) -> bool {
         let body = body(packet);
         match packet[0] >> 4 {
             // The protocol's level stands behind its name.
@@ -242,7 +242,7 @@ impl State {
         false
     }
 
-    fn from_broker(&self, packet: &[u8], five: &AtomicBool) -> bool {
+    fn of_broker(&self, packet: &[u8], five: &AtomicBool) -> bool {
         if packet[0] >> 4 != 3 {
             return false;
         }
