@@ -34,6 +34,8 @@ struct Options {
     messages: u64,
     kills: u64,
     within: Duration,
+    /// Faults last for this at most.
+    hold: Duration,
     rate: u32,
 }
 
@@ -44,23 +46,25 @@ impl Options {
             messages: 20_000,
             kills: 4,
             within: Duration::from_secs(3600),
+            hold: Duration::from_secs(3),
             rate: 2000,
         };
         let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
         while let Some(name) = arguments.next() {
             let value = arguments.next().unwrap_or_else(|| panic!("{name} needs a value"));
             let number = || value.parse::<u64>().unwrap_or_else(|_| panic!("{name} {value}: not a number"));
+            let span = || {
+                let span: Result<Span, _> = value.parse();
+                span.unwrap_or_else(|_| panic!("{name} {value}: write 30s, 30m or 3h")).0
+            };
             match name.as_str() {
                 "--seed" => options.seed = number(),
                 "--messages" => options.messages = number(),
                 "--kills" => options.kills = number(),
                 "--rate" => options.rate = u32::try_from(number()).expect("a rate that fits"),
-                "--within" => {
-                    let span: Span =
-                        value.parse().unwrap_or_else(|_| panic!("--within {value}: write 30m or 3h"));
-                    options.within = span.0;
-                }
-                _ => panic!("{name}: it takes --seed, --messages, --kills, --within and --rate"),
+                "--within" => options.within = span(),
+                "--hold" => options.hold = span(),
+                _ => panic!("{name}: it takes --seed, --messages, --kills, --within, --hold and --rate"),
             }
         }
         options
@@ -101,6 +105,7 @@ fn main() -> ExitCode {
         let mut setup = Setup::new(seed, version);
         (setup.rate, setup.messages) = (options.rate, ROUND.min(options.messages));
         setup.mix.poison_every = 500;
+        setup.hold = options.hold;
         sums.rounds += 1;
         let at = begin.elapsed().as_secs();
         match catch_unwind(AssertUnwindSafe(|| together(&rows, strikes, setup))) {

@@ -84,9 +84,9 @@ impl fmt::Display for Judgement {
 }
 
 /// Judges what is there. Everything must be settled.
-pub fn judge(world: &World, mut published: Published, account: Value) -> Judgement {
+pub fn judge(world: &World, published: &mut Published, account: Value) -> Judgement {
     let wire = world.wire.tap(|tap| (tap.seen(), tap.publishes, tap.pubacks));
-    let (lost, repeated) = if world.setup.broker_suffers { share(&mut published, &wire.0) } else { (0, 0) };
+    let (lost, repeated) = if world.setup.broker_suffers { share(published, &wire.0) } else { (0, 0) };
     let log = &published.log;
     let (least, most_of) = (log.outcomes(), log.outcomes_at_most());
     let (rows, held) = city::found(&world.database, &world.nadikota.data_dir(), || world.nadikota.health());
@@ -209,4 +209,33 @@ fn share(published: &mut Published, seen: &HashMap<u64, Seen>) -> (u64, u64) {
         repeated += more;
     }
     (lost, repeated)
+}
+
+/// What decides every row must be able to say no.
+#[test]
+fn the_oracle_notices_what_is_lost_doubled_or_invented_and_an_account_that_lies() {
+    let mut world = World::start(super::world::Setup::new(1, "5"));
+    world.moves_on(500);
+    let (mut published, account) = super::play::close(&mut world);
+    let mut judge = |account: &Value| judge(&world, &mut published, account.clone());
+    let first = judge(&account);
+    assert!(first.right() && first.verdict.expected > 1000, "{first}");
+    for name in ["received", "stored", "quarantined"] {
+        let mut lie = account.clone();
+        lie[name] = (account[name].as_u64().expect("a number") + 1).into();
+        let told = judge(&lie);
+        assert!(!told.right() && !told.complaints.is_empty(), "{name}: {told}");
+    }
+    let lines = |lines: &str| assert_eq!(world.database.write(lines).status, 204);
+    lines("noise,device=tetap-01 laeq_dba=55.5,laeq_dba_qc=1i 7\n");
+    let doubled = judge(&account);
+    assert_eq!((doubled.doubled(), doubled.lost(), doubled.invented()), (2, 0, 0), "{doubled}");
+    world.database.query("DELETE FROM noise WHERE time = 7");
+    assert!(judge(&account).right());
+    lines("noise,device=tetap-01 laeq_dba=56 7\n");
+    assert_eq!(judge(&account).invented(), 1);
+    world.database.query("DELETE FROM noise WHERE time = 7");
+    world.database.query("DELETE FROM water_level WHERE device = 'ganda-01'");
+    let lost = judge(&account);
+    assert!(lost.lost() > 20 && !lost.right(), "{lost}");
 }

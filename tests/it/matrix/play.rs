@@ -1,6 +1,9 @@
 //! How a row is played: the load runs, the fault strikes, bites and heals, everything settles, the oracle judges.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use super::super::support::city;
 use super::super::support::wait::{poll_until, poll_while_it_moves};
@@ -36,7 +39,8 @@ pub fn play(rows: &[Row], rounds: u32, setup: Setup) -> Judgement {
         }
     }
     world.moves_on(50);
-    close(world)
+    let (mut published, account) = close(&mut world);
+    judge(&world, &mut published, account)
 }
 
 /// Several at once: all strike before the first heals. Whether each bites depends on the others.
@@ -56,22 +60,20 @@ pub fn together(rows: &[Row], rounds: u32, setup: Setup) -> Judgement {
         let mut order: Vec<&Row> = rows.iter().collect();
         world.rng.shuffle(&mut order);
         order.iter().for_each(|row| (row.strike)(&mut world));
-        let while_struck = world.rng.u64(100..1000);
-        let begin = std::time::Instant::now();
-        poll_until(LIMIT, "some time passes", || {
-            let enough = world.sent_since() >= while_struck || begin.elapsed().as_secs() >= 3;
-            enough.then_some(())
-        });
+        let (begin, longest) = (Instant::now(), u64::try_from(world.setup.hold.as_millis()).expect("a span"));
+        let hold = Duration::from_millis(world.rng.u64(100..=longest.max(100)));
+        poll_until(LIMIT + hold, "the faults have lasted", || (begin.elapsed() >= hold).then_some(()));
         world.rng.shuffle(&mut order);
         order.iter().for_each(|row| (row.heal)(&mut world));
     }
     poll_until(LIMIT, "the load is sent", || (world.sent() >= messages).then_some(()));
     world.moves_on(50);
-    close(world)
+    let (mut published, account) = close(&mut world);
+    judge(&world, &mut published, account)
 }
 
-/// Ends the load, waits until everything is settled, and judges.
-fn close(mut world: World) -> Judgement {
+/// Ends the load and waits until everything is settled.
+pub fn close(world: &mut World) -> (Published, Value) {
     let published = world.load.take().expect("a load").end();
     let log = &published.log;
     // What the broker has acknowledged is on its way, unless the broker itself has lost it.
@@ -89,7 +91,7 @@ fn close(mut world: World) -> Judgement {
         let all = last_is_there && received >= pubacks && pending == 0 && received - again >= wanted;
         (received - pending, all.then_some(account))
     });
-    judge(&world, published, account)
+    (published, account)
 }
 
 /// The content of the last acknowledged message that no other equals.

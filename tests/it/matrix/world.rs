@@ -34,6 +34,8 @@ pub struct Setup {
     pub rate: u32,
     /// Faults go on until so many are sent.
     pub messages: u64,
+    /// Several faults together last for this at most.
+    pub hold: Duration,
     /// The data directory is a file system of this many MiB.
     pub small_disk: Option<u32>,
     /// The service runs in this process, on a disk and by a clock that faults command.
@@ -51,6 +53,7 @@ impl Setup {
             mqtt: String::new(),
             queue: None,
             messages: 0,
+            hold: Duration::from_secs(3),
             mix: Mix { steady: true, twice: true, poison: false, poison_every: 20 },
             rate: 400,
             small_disk: None,
