@@ -40,7 +40,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
         let (stop, measure) = (stop.clone(), Arc::clone(&measure));
         senders.spawn(async move {
             let note = record(measure);
-            sender::run(&mut city, &broker, plan, Break::Resend, &Clock::System, &stop, note).await
+            sender::run(|now| city.next(now), &broker, plan, Break::Resend, &Clock::System, &stop, note).await
         });
     }
     let begun = Instant::now();

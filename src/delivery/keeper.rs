@@ -213,7 +213,9 @@ impl Keeper {
             return Ok(());
         }
         let (dir, disk) = (self.dir.clone(), Arc::clone(&self.disk));
+        let quarantine = self.standings.quarantine.clone();
         let (written, snapshots) = tokio::task::spawn_blocking(move || {
+            quarantine.mend().map_err(|error| error.to_string())?;
             // The cursor first: a state ahead of it would judge messages by those that come after them.
             cursor::save(&next, &dir, disk.as_ref()).map_err(|error| error.to_string())?;
             for (name, snapshot) in &snapshots {

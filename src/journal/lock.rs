@@ -46,8 +46,10 @@ impl DataDir {
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        file.set_len(0).map_err(failed)?;
-        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        // Only for people: a full disk must not keep us from starting.
+        if let Err(error) = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())) {
+            tracing::warn!(path = %name.display(), %error, "the owner of the data directory cannot be noted");
+        }
         Ok(Self { path: path.to_owned(), _lock: file })
     }
 

@@ -102,11 +102,15 @@ pub struct Running {
 
 /// Builds everything and starts it. Start and recovery are the same path.
 pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineError> {
+    start_on(Arc::new(RealDisk), config, clock).await
+}
+
+/// The same on a disk of the caller's, for all but the embedded store.
+pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Result<Running, PipelineError> {
     let listener = http::bind(config.http.listen).await?;
     let data_dir = DataDir::open(&config.data_dir)?;
     let dir = data_dir.path().to_owned();
     let board = Board::new(clock.clone());
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
 
     let found = cursor::open(&dir, disk.as_ref())?;
     let lost = found == Found::Lost;
@@ -212,7 +216,14 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
 
     let address = listener.local_addr().unwrap_or(config.http.listen);
     let key = Secret::random().map_err(PipelineError::Key)?;
-    http::Way { address, token: key.clone() }.write(&dir, disk.as_ref()).map_err(PipelineError::Key)?;
+    // A full disk must not keep us from starting.
+    if let Err(error) = (http::Way { address, token: key.clone() }).write(&dir, disk.as_ref()) {
+        tracing::error!(
+            %error,
+            dir = %dir.display(),
+            "the token for commands cannot be written: free disk space and restart before using them"
+        );
+    }
     let (desk_shown, clerk) = http::Desk::new(key, config.http.token.clone());
     let mut desk = Stage::new();
     let work = desk::Work {

@@ -73,14 +73,18 @@ impl Inner {
         if unsettled.is_empty() {
             return Ok(());
         }
-        self.append(|salt, out| {
+        let marked = self.append(|salt, out| {
             for (destination, from) in &unsettled {
                 frame::write_void(destination, *from, salt, out);
             }
-        })
+        });
+        if marked.is_err() {
+            self.broken = Some(positions.clone());
+        }
+        marked
     }
 
-    fn mend(&mut self) -> io::Result<()> {
+    pub(super) fn mend(&mut self) -> io::Result<()> {
         let Some(void) = self.broken.clone() else { return Ok(()) };
         let mended = self.recover(&void);
         // The mark may not be on disk: what it is about stays to be made void.

@@ -177,7 +177,13 @@ impl Quarantine {
             settled: positions.clone(),
             broken: None,
         };
-        inner.recover(positions).map_err(failed)?;
+        match inner.recover(positions) {
+            // A full disk must not keep us from starting: until there is room no position is saved.
+            Err(error) if inner.broken.is_some() => {
+                tracing::warn!(%error, dir = %dir.display(), "the quarantine cannot be written yet");
+            }
+            recovered => recovered.map_err(failed)?,
+        }
         let told = Arc::new(Mutex::new(inner.told()));
         Ok(Self { inner: Arc::new(Mutex::new(inner)), told })
     }
@@ -201,6 +207,14 @@ impl Quarantine {
         }
         self.tell(&inner);
         done
+    }
+
+    /// Makes up for a write that failed. No position may be saved before: what is void would count as settled. Blocks.
+    pub fn mend(&self) -> Result<(), QuarantineError> {
+        let mut inner = self.lock();
+        let mended = inner.mend().map_err(|cause| QuarantineError { dir: inner.dir.clone(), cause });
+        self.tell(&inner);
+        mended
     }
 
     /// The cursor file holds these positions now.

@@ -363,3 +363,22 @@ fn another_programs_file_is_neither_read_nor_removed() {
     let _again = open(dir.path(), &config, Arc::new(RealDisk), 1000);
     assert_eq!(std::fs::read(&foreign).unwrap(), vec![b'z'; 500]);
 }
+
+#[test]
+fn a_start_on_a_full_disk_waits_for_room_before_a_position_may_be_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 1);
+    quarantine.put(&[held(1, "main", Reason::NoRoute), held(2, "main", Reason::NoRoute)]).unwrap();
+    drop(quarantine);
+    let disk = TestDisk::default();
+    disk.fill(true);
+    // Killed before the position passed message 2: it is judged again, and stored this time.
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(disk.clone()), 2);
+    assert_eq!(quarantine.counts().held, 1);
+    assert!(quarantine.mend().is_err());
+    disk.fill(false);
+    quarantine.mend().unwrap();
+    drop(quarantine);
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 3);
+    assert_eq!((seqs(dir.path(), &Filter::default()), quarantine.counts().held), (vec![1], 1));
+}

@@ -14,6 +14,17 @@ pub(super) struct Entry {
     pub(super) bytes: Option<(Vec<u8>, Vec<u8>)>,
 }
 
+impl Entry {
+    const fn outcome(&self) -> Outcome {
+        match self.expectation {
+            Expectation::Points { rest: None, .. } => Outcome::Stored,
+            Expectation::Points { rest: Some(reason), .. } => Outcome::PartlyStored(reason),
+            Expectation::Quarantined(reason) => Outcome::Quarantined(reason),
+            Expectation::Discarded(reason) => Outcome::Discarded(reason),
+        }
+    }
+}
+
 /// Grows with every publish; a ticket is the publish's place in it.
 #[derive(Debug, Default)]
 pub struct Log {
@@ -51,6 +62,19 @@ impl Log {
         }
     }
 
+    /// Takes an acknowledgement back: the broker that gave it has lost the message, and was seen to.
+    pub fn lost_by_the_broker(&mut self, ticket: u64) {
+        if let Some(entry) = self.entry(ticket) {
+            entry.acknowledged = false;
+        }
+    }
+
+    /// Whether a publish was acknowledged, and how often it was handed to a broker.
+    pub fn standing(&self, ticket: u64) -> Option<(bool, u32)> {
+        let entry = self.entries.get(usize::try_from(ticket).ok()?)?;
+        Some((entry.acknowledged, entry.sends))
+    }
+
     /// Publishes sent and not acknowledged.
     pub fn open(&self) -> usize {
         self.entries.iter().filter(|entry| !entry.acknowledged).count()
@@ -65,12 +89,16 @@ impl Log {
     pub fn outcomes(&self) -> Outcomes {
         let mut outcomes = Outcomes::default();
         for entry in self.entries.iter().filter(|entry| entry.acknowledged) {
-            outcomes.count(match entry.expectation {
-                Expectation::Points { rest: None, .. } => Outcome::Stored,
-                Expectation::Points { rest: Some(reason), .. } => Outcome::PartlyStored(reason),
-                Expectation::Quarantined(reason) => Outcome::Quarantined(reason),
-                Expectation::Discarded(reason) => Outcome::Discarded(reason),
-            });
+            outcomes.count(entry.outcome());
+        }
+        outcomes
+    }
+
+    /// The most that the account may count: every publish, as often as it was sent.
+    pub fn outcomes_at_most(&self) -> Outcomes {
+        let mut outcomes = Outcomes::default();
+        for entry in &self.entries {
+            outcomes.count_times(entry.outcome(), u64::from(entry.sends));
         }
         outcomes
     }

@@ -1,11 +1,12 @@
 //! The oracle: holds the publisher's log against what store and quarantine hold. Pure; it trusts neither.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 mod tally;
 
-use super::log::Entry;
+use super::log::Entry as Logged;
 use super::{Expectation, ExpectedPoint, ExpectedTime, Log};
 use crate::outcome::Reason;
 
@@ -120,8 +121,30 @@ struct Wanted {
 #[derive(Debug)]
 struct Told {
     value: f64,
+    /// How often its publish was sent.
+    sends: u32,
     required: bool,
     found: u64,
+    /// Values of other publishes of this identity that may stand in its place: the last one's arrival is not known,
+    /// or theirs came again after it.
+    may: Vec<f64>,
+}
+
+impl Told {
+    /// The later publish of one identity overwrites the earlier.
+    fn overwritten(&mut self, value: f64, acknowledged: bool, sends: u32) {
+        let certain = acknowledged && sends == 1;
+        if !certain || self.sends > 1 {
+            self.may.push(self.value);
+        }
+        (self.value, self.sends) = (value, sends);
+        self.required |= acknowledged;
+    }
+
+    fn takes(&self, value: f64) -> bool {
+        let same = |own: f64| rounded(own) == rounded(value);
+        same(self.value) || self.may.iter().copied().any(same)
+    }
 }
 
 /// Compares the log with all rows of the store and all records of the quarantine.
@@ -169,16 +192,18 @@ fn want(wanted: &mut HashMap<Series, Wanted>, point: &ExpectedPoint, acknowledge
     let series = wanted.entry((point.measurement.to_owned(), point.device.to_string())).or_default();
     for (field, value) in &point.fields {
         match point.time {
-            ExpectedTime::Told(time) => {
-                let told = series.told.entry((field.clone(), time)).or_insert(Told {
-                    value: *value,
-                    required: false,
-                    found: 0,
-                });
-                // The later publish of one identity overwrites the earlier.
-                told.value = *value;
-                told.required |= acknowledged;
-            }
+            ExpectedTime::Told(time) => match series.told.entry((field.clone(), time)) {
+                Entry::Occupied(mut told) => told.get_mut().overwritten(*value, acknowledged, sends),
+                Entry::Vacant(free) => {
+                    free.insert(Told {
+                        value: *value,
+                        sends,
+                        required: acknowledged,
+                        found: 0,
+                        may: Vec::new(),
+                    });
+                }
+            },
             ExpectedTime::Receive => {
                 let key = (field.clone(), rounded(*value));
                 series.received.entry(key).or_default().add(acknowledged, sends);
@@ -201,7 +226,7 @@ fn judge_row(wanted: &mut HashMap<Series, Wanted>, row: &Row, verdict: &mut Verd
         told.found = told.found.saturating_add(1);
         if told.found > 1 {
             verdict.doubled.add(1, text(row));
-        } else if rounded(told.value) != rounded(value) {
+        } else if !told.takes(value) {
             verdict.wrong_value.add(1, format!("{}, should be {}", text(row), told.value));
         }
         return;
@@ -248,7 +273,7 @@ fn count_missing(
 }
 
 /// The record that a message must leave in quarantine.
-fn held_of(entry: &Entry) -> Option<Held> {
+fn held_of(entry: &Logged) -> Option<Held> {
     let reason = match &entry.expectation {
         Expectation::Discarded(_) => None,
         Expectation::Quarantined(reason) => Some(*reason),

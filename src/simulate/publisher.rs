@@ -42,7 +42,7 @@ pub async fn run(
     stop: &CancellationToken,
     seen: impl FnMut(&Publish),
 ) -> Result<(), PublishError> {
-    sender::run(city, options, plan, Break::End, clock, stop, record(log, seen)).await
+    sender::run(|now| city.next(now), options, plan, Break::End, clock, stop, record(log, seen)).await
 }
 
 /// Keeps the log of what a sender tells, and passes each publish on to `seen`.

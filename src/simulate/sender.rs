@@ -1,4 +1,4 @@
-//! The sender: publishes the city at a rate, and after a break connects anew and sends again what has no PUBACK.
+//! The sender: publishes a load at a rate, and after a break connects anew and sends again what has no PUBACK.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::Publish;
 use super::publisher::Plan;
-use super::{City, Publish};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::mqtt::Options;
@@ -52,9 +52,9 @@ struct Open {
     carried: u32,
 }
 
-/// One run of the city.
-struct Sender<'s, F> {
-    city: &'s mut City,
+/// One run of a load.
+struct Sender<'s, N, F> {
+    next: N,
     plan: Plan,
     clock: &'s Clock,
     stop: &'s CancellationToken,
@@ -66,11 +66,12 @@ struct Sender<'s, F> {
     late: Option<Instant>,
 }
 
-/// Publishes until the plan's count is reached or `stop` fires, then waits for what is not acknowledged yet.
+/// Publishes what `next` makes at a time in Unix nanoseconds, until the plan's count is reached or `stop` fires, then
+/// waits for what is not acknowledged yet.
 ///
 /// A broker that cannot be reached at the very beginning is an error whatever `on_break` says.
 pub async fn run(
-    city: &mut City,
+    next: impl FnMut(i64) -> Publish,
     options: &Options,
     plan: Plan,
     on_break: Break,
@@ -79,7 +80,7 @@ pub async fn run(
     tell: impl FnMut(Happening<'_>),
 ) -> Result<(), PublishError> {
     let plan = Plan { window: plan.window.max(1), ..plan };
-    let mut sender = Sender { city, plan, clock, stop, tell, open: BTreeMap::new(), sent: 0, late: None };
+    let mut sender = Sender { next, plan, clock, stop, tell, open: BTreeMap::new(), sent: 0, late: None };
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut ever = false;
     loop {
@@ -112,7 +113,7 @@ pub async fn run(
     }
 }
 
-impl<F: FnMut(Happening<'_>)> Sender<'_, F> {
+impl<N: FnMut(i64) -> Publish, F: FnMut(Happening<'_>)> Sender<'_, N, F> {
     /// One connection, from its beginning to its end; fine when everything is sent and answered, or too late.
     async fn converse(&mut self, publisher: &mut Publisher, up: &mut bool) -> Result<(), PublishError> {
         let mut tick = tokio::time::interval(TICK);
@@ -152,7 +153,7 @@ impl<F: FnMut(Happening<'_>)> Sender<'_, F> {
     }
 
     async fn send(&mut self, publisher: &mut Publisher) -> Result<(), PublishError> {
-        let publish = self.city.next(self.clock.now());
+        let publish = (self.next)(self.clock.now());
         let ticket = self.sent;
         self.sent = self.sent.saturating_add(1);
         (self.tell)(Happening::Sent(&publish));

@@ -24,6 +24,7 @@ mod journal_damage;
 mod line_protocol;
 mod logs;
 mod main_job;
+mod matrix;
 mod mosquitto_shipped;
 mod narrow_window;
 mod onboarding;

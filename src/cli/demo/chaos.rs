@@ -250,7 +250,7 @@ async fn publish(
     let mut log = Log::default();
     let plan = Plan { rate: Some(rate), patience: PATIENCE, ..Plan::default() };
     let noted = publisher::record(&mut log, |_| {});
-    sender::run(&mut city, &broker, plan, Break::Resend, &Clock::System, &enough, noted).await?;
+    sender::run(|now| city.next(now), &broker, plan, Break::Resend, &Clock::System, &enough, noted).await?;
     Ok(log)
 }
 

@@ -219,3 +219,41 @@ fn a_message_sent_again_may_be_there_twice_but_hides_no_other_that_is_lost() {
     keep(noise[0], 2, &mut rows, &mut held);
     assert_eq!(tally(&log, &rows, &held).doubled, 1);
 }
+
+#[test]
+fn of_two_values_at_one_time_the_later_stands_unless_one_was_sent_again() {
+    let reading = |value: f64| {
+        let point = ExpectedPoint {
+            measurement: "water_level",
+            device: "twice".into(),
+            time: ExpectedTime::Told(7),
+            fields: vec![("water_level_m".to_owned(), value)],
+        };
+        let expectation = Expectation::Points { points: vec![point], rest: None };
+        let (topic, payload) = ("t".to_owned(), Vec::new());
+        Publish { topic, payload, qos: 1, retain: false, misbehaviour: None, expectation }
+    };
+    let stands = |log: &Log, value: f64| {
+        let (mut rows, mut held) = (Vec::new(), Vec::new());
+        keep(&reading(value), 0, &mut rows, &mut held);
+        judge(log, rows, held).agrees()
+    };
+    let mut log = Log::default();
+    for value in [0.6, 0.7] {
+        let ticket = log.sent(&reading(value));
+        log.acknowledged(ticket);
+    }
+    assert!(stands(&log, 0.7) && !stands(&log, 0.6) && !stands(&log, 0.8));
+    assert!(!judge(&log, [], []).agrees(), "one of them must be there");
+    let mut repeated = Log::default();
+    for value in [0.6, 0.7] {
+        let ticket = repeated.sent(&reading(value));
+        repeated.acknowledged(ticket);
+    }
+    repeated.sent_again(0);
+    assert!(stands(&repeated, 0.7) && stands(&repeated, 0.6) && !stands(&repeated, 0.8));
+    log.lost_by_the_broker(1);
+    assert!(stands(&log, 0.7) && stands(&log, 0.6));
+    assert_eq!((log.standing(1), log.standing(2)), (Some((false, 1)), None));
+    assert_eq!((log.outcomes().total(), log.outcomes_at_most().total()), (1, 2));
+}

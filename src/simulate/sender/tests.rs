@@ -92,7 +92,7 @@ async fn what_has_no_puback_is_sent_again_first_and_in_order() {
         Happening::Connected => {}
     };
     let (clock, stop) = (Clock::System, CancellationToken::new());
-    run(&mut city, &options(port), plan, Break::Resend, &clock, &stop, tell).await.unwrap();
+    run(|now| city.next(now), &options(port), plan, Break::Resend, &clock, &stop, tell).await.unwrap();
     let (first, second, third) = broker.await.unwrap();
     assert_eq!((payloads.len(), breaks), (30, 2));
     acknowledged.sort_unstable();
@@ -111,6 +111,6 @@ async fn a_broker_that_was_never_there_is_an_error() {
     let mut city = crate::simulate::city::tests::city(crate::simulate::Options::default());
     let (clock, stop) = (Clock::System, CancellationToken::new());
     let plan = Plan::default();
-    let ended = run(&mut city, &options(port), plan, Break::Resend, &clock, &stop, |_| {}).await;
+    let ended = run(|now| city.next(now), &options(port), plan, Break::Resend, &clock, &stop, |_| {}).await;
     assert!(ended.unwrap_err().to_string().contains("refused"));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use nadikota::clock::Clock;
@@ -72,13 +73,18 @@ pub fn settled(nadikota: &Nadikota, received: u64, limit: Duration) -> serde_jso
 
 /// The account as health tells it, which must balance; nothing while the program does not answer.
 pub fn account(nadikota: &Nadikota) -> Option<serde_json::Value> {
-    let account = nadikota.health()?["account"].clone();
+    Some(balanced(&nadikota.health()?))
+}
+
+/// The account of a health that was told, which must balance.
+pub fn balanced(health: &serde_json::Value) -> serde_json::Value {
+    let account = health["account"].clone();
     let number = |name: &str| account[name].as_u64().expect("a number");
     let reasons = account["discarded"].as_object().expect("reasons").values();
     let discarded: u64 = reasons.filter_map(serde_json::Value::as_u64).sum();
     let settled = number("stored") + number("partly_stored") + number("quarantined") + discarded;
     assert_eq!(settled + number("pending"), number("received"), "the account does not balance: {account}");
-    Some(account)
+    account
 }
 
 /// Messages received so far; nothing is as good as none.
@@ -89,6 +95,15 @@ pub fn received(nadikota: &Nadikota) -> u64 {
 /// Everything in the database and the quarantine against the log.
 pub fn judge(log: &Log, database: &InfluxDb, nadikota: &Nadikota) -> Verdict {
     judge_rows(log, rows(database), nadikota)
+}
+
+/// Everything in the database and the quarantine.
+pub fn found(
+    database: &InfluxDb,
+    data: &Path,
+    health: impl Fn() -> Option<serde_json::Value>,
+) -> (Vec<Row>, Vec<Held>) {
+    (rows(database), held_in(data, health))
 }
 
 /// The same for rows of another database.
@@ -135,11 +150,14 @@ fn rows(database: &InfluxDb) -> Vec<Row> {
 }
 
 fn held(nadikota: &Nadikota) -> Vec<Held> {
-    let dir = nadikota.data_dir();
+    held_in(&nadikota.data_dir(), || nadikota.health())
+}
+
+fn held_in(dir: &Path, health: impl Fn() -> Option<serde_json::Value>) -> Vec<Held> {
     // The cursor is written a moment after the positions move; the quarantine lists what it has passed.
     let positions = poll_until(Duration::from_secs(10), "the cursor is written", || {
-        let health = nadikota.health();
-        let cursor = cursor::load(&dir).expect("a cursor").unwrap_or_default();
+        let health = health();
+        let cursor = cursor::load(dir).expect("a cursor").unwrap_or_default();
         let positions: BTreeMap<_, _> =
             cursor.destinations.iter().map(|(name, progress)| (name.clone(), progress.position)).collect();
         // One that has stopped wrote its last cursor before it ended.

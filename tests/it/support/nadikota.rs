@@ -21,7 +21,7 @@ pub struct Nadikota {
 }
 
 /// The shipped configuration, which knows the devices of the simulated city.
-const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/nadikota.toml");
+pub const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/nadikota.toml");
 
 /// The routes of the shipped configuration, as text for a configuration of one's own.
 pub fn shipped_routes() -> String {
@@ -36,18 +36,24 @@ impl Nadikota {
     /// The data directory and the health address are the harness's and come by environment,
     /// so `config` names neither. It is read over the shipped configuration, whose routes it keeps.
     pub fn start(config: &str) -> Self {
-        Self::start_with(config, true)
+        Self::start_with(config, true, |_| {})
+    }
+
+    /// The same; `prepare` sees the directory in which the data directory will be.
+    pub fn start_prepared(config: &str, prepare: impl FnOnce(&Path)) -> Self {
+        Self::start_with(config, true, prepare)
     }
 
     /// The same with no configuration but this one: what it does not name is absent.
     pub fn start_alone(config: &str) -> Self {
-        Self::start_with(config, false)
+        Self::start_with(config, false, |_| {})
     }
 
-    fn start_with(config: &str, shipped: bool) -> Self {
+    fn start_with(config: &str, shipped: bool, prepare: impl FnOnce(&Path)) -> Self {
         let [http] = free_addresses();
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("nadikota.toml"), config).expect("the configuration");
+        prepare(dir.path());
         let process = Self::launch(http, dir.path(), shipped);
         Self { http, process, dir, shipped }
     }

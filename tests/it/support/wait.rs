@@ -20,6 +20,22 @@ pub fn poll_until<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Opt
     }
 }
 
+/// The same for what takes its time: the limit begins anew whenever the number that `probe` gives beside changes.
+pub fn poll_while_it_moves<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> (u64, Option<T>)) -> T {
+    let mut last = (Instant::now(), u64::MAX);
+    loop {
+        let (number, found) = probe();
+        if let Some(found) = found {
+            return found;
+        }
+        if number != last.1 {
+            last = (Instant::now(), number);
+        }
+        assert!(last.0.elapsed() < limit, "nothing has moved for {limit:?}, and still not: {what}");
+        std::thread::sleep(INTERVAL);
+    }
+}
+
 /// Loopback addresses nobody listened on a moment ago, all different because all were held at once.
 pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
     let held: [TcpListener; N] =

@@ -1,0 +1,83 @@
+//! Every row there is, one alone as a test shows it, and three at random together.
+
+use super::super::support::scale::scaled;
+use super::broker::{BROKER_FORGETS, BROKER_KILLED, KILLED, TWIN};
+use super::database::{AWAY, HALF, HANGS, POISON, RESETS, SLOW, STORM, UNAUTHORISED, UNKNOWN};
+use super::disk::{DAMAGED, FULL};
+use super::judge::Judgement;
+use super::link::{CUT, CUT_DOWN, CUT_UP, HALF_OPEN, STALLED};
+use super::play::{Row, play, together};
+use super::world::Setup;
+
+/// The rows that strike a service of its own process; those within this one are tests of their own.
+pub const ROWS: &[Row] = &[
+    KILLED,
+    BROKER_KILLED,
+    BROKER_FORGETS,
+    CUT,
+    HALF_OPEN,
+    STALLED,
+    CUT_DOWN,
+    CUT_UP,
+    AWAY,
+    SLOW,
+    HANGS,
+    RESETS,
+    HALF,
+    STORM,
+    POISON,
+    UNAUTHORISED,
+    UNKNOWN,
+    FULL,
+    DAMAGED,
+    TWIN,
+];
+
+/// Plays rows alone and holds the oracle's word.
+pub fn shows(rows: &[Row], rounds: u32, version: &'static str) {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let judgement = play(rows, scaled(rounds, rounds * 10), Setup::new(seed, version));
+    println!("{judgement}");
+    assert!(judgement.right(), "seed {seed}: {judgement}");
+    let harmed = rows.iter().any(|row| row.name == DAMAGED.name);
+    assert_eq!(judgement.damaged > 0, harmed, "seed {seed}: {judgement}");
+}
+
+/// Rows at random that can share a world, after those in `chosen`.
+pub fn choose(mut chosen: Vec<Row>, count: usize, rng: &mut fastrand::Rng) -> Vec<Row> {
+    let mut rows: Vec<Row> = ROWS.to_vec();
+    rng.shuffle(&mut rows);
+    for row in rows {
+        let group = |row: &Row| row.name.split(|c: char| !c.is_numeric()).next().map(str::to_owned);
+        // Mosquitto cannot be both, with its memory and without.
+        let broker = |row: &Row| row.name.starts_with("2:") || row.name.starts_with("3:");
+        let apart =
+            chosen.iter().all(|other| group(other) != group(&row) && !(broker(other) && broker(&row)));
+        if chosen.len() < count && apart {
+            chosen.push(row);
+        }
+    }
+    chosen
+}
+
+fn three_random_rows(version: &'static str) {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let rows = choose(Vec::new(), 3, &mut fastrand::Rng::with_seed(seed));
+    let names = rows.iter().map(|row| row.name).collect::<Vec<_>>().join(" + ");
+    println!("{names}");
+    let judgement = together(&rows, scaled(2, 10), Setup::new(seed, version));
+    println!("{names}: {judgement}");
+    assert!(judgement.right(), "seed {seed}: {names}: {judgement}");
+}
+
+#[test]
+fn three_random_rows_together_lose_double_and_invent_nothing_over_mqtt_5() {
+    three_random_rows("5");
+}
+
+#[test]
+fn three_random_rows_together_lose_double_and_invent_nothing_over_mqtt_3_1_1() {
+    three_random_rows("3.1.1");
+}
