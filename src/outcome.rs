@@ -72,6 +72,8 @@ reasons! {
     RefusedByDatabase = "refused_by_database",
     /// One line larger than the database takes.
     LineTooLarge = "line_too_large",
+    /// The process died again and again while it processed this message.
+    Poison = "poison",
     /// The record in the journal could not be read back.
     JournalDamage = "journal_damage",
 }

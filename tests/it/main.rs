@@ -29,6 +29,7 @@ mod onboarding;
 mod operations;
 mod outlook;
 mod page;
+mod poison;
 mod reload;
 mod second_opinion;
 mod simulate;
