@@ -78,6 +78,8 @@ reasons! {
     DestinationRefused = "destination_refused",
     /// One line larger than the database takes.
     LineTooLarge = "line_too_large",
+    /// The process died again and again while it processed this message.
+    Poison = "poison",
     /// The record in the journal could not be read back.
     JournalDamage = "journal_damage",
     /// What became of it stood in the cursor, which was damaged.

@@ -7,6 +7,8 @@
 
 mod buckets;
 mod history;
+mod holding;
+mod in_hand;
 mod keeper;
 mod lane;
 mod ledger;
@@ -19,20 +21,18 @@ mod standing;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
 use crate::batch;
 use crate::journal::cursor::Progress;
 use crate::journal::{Entry, JournalError, Reader};
 use crate::live::Reporter;
 use crate::message::Record;
-use crate::outcome::{Outcome, Rejection};
+use crate::outcome::{Outcome, Reason, Rejection};
 use crate::point::Point;
 use crate::quarantine::Quarantine;
 use crate::sink::{LineVerdict, Sink};
@@ -41,6 +41,7 @@ use crate::status::Part;
 use crate::transform::{Decision, State, Transform};
 
 pub use history::{Chunk as HistoryChunk, History, Placed, Stretch};
+pub use in_hand::InHand;
 pub use keeper::{Keeper, NewRouting, Standings};
 pub use replay::{Replay, ReplayError, Selection};
 
@@ -76,6 +77,7 @@ pub struct Delivery {
     until: u64,
     /// Read already, and told to wait.
     held: VecDeque<Entry>,
+    in_hand: InHand,
     state: State,
     snapshots: Snapshots,
     reader: Paced,
@@ -98,6 +100,7 @@ pub struct Parts {
     pub destination: String,
     pub takes_unrouted: bool,
     pub orders: watch::Receiver<Order>,
+    pub in_hand: InHand,
     /// As of the reader's first message, which is not after the position.
     pub state: State,
     pub reader: Reader,
@@ -135,6 +138,7 @@ impl Delivery {
             orders: parts.orders,
             until,
             held: VecDeque::new(),
+            in_hand: parts.in_hand,
             snapshots: Snapshots::new(Instant::now()),
             state: parts.state,
             reader: Paced::new(parts.reader, parts.batch.max_age),
@@ -219,6 +223,12 @@ impl Delivery {
 
     /// Takes what was read, up to the first message that has to wait.
     fn take_held(&mut self) {
+        self.in_hand.takes(self.held.back().map_or(0, Entry::last));
+        self.take_until();
+        self.in_hand.left();
+    }
+
+    fn take_until(&mut self) {
         while let Some(entry) = self.held.pop_front() {
             match entry {
                 Entry::Record(record) if record.seq >= self.until => {
@@ -266,6 +276,7 @@ impl Delivery {
     }
 
     fn judge(&mut self, record: Record) {
+        self.in_hand.enters(record.seq);
         let mine = match self.transform.destination_of(&record.message.topic) {
             Some(destination) => destination == self.destination,
             None => self.takes_unrouted,
@@ -276,6 +287,16 @@ impl Delivery {
         }
         if !mine {
             self.ledger.enter_decided(record, Outcome::Elsewhere, None);
+            return;
+        }
+        if self.in_hand.is_culprit(record.seq) {
+            if !settled {
+                self.ledger.enter_decided(
+                    record,
+                    Outcome::Quarantined(Reason::Poison),
+                    Some(in_hand::poison()),
+                );
+            }
             return;
         }
         let mut points = std::mem::take(&mut self.points);
@@ -367,31 +388,5 @@ impl Delivery {
                 standing.snapshot = snapshot;
             }
         });
-    }
-
-    /// Puts what was refused into quarantine, trying until the disk takes it; false when stopped first.
-    async fn hold(&self, refused: &[ledger::Refused], stop: &CancellationToken) -> bool {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        loop {
-            let held: Vec<_> = refused.iter().map(|refused| refused.held(&self.destination)).collect();
-            let quarantine = self.quarantine.clone();
-            let put = tokio::task::spawn_blocking(move || quarantine.put(&held)).await;
-            let error = match put {
-                Ok(Ok(())) => {
-                    self.part.ok();
-                    return true;
-                }
-                Ok(Err(error)) => error.to_string(),
-                Err(error) => error.to_string(),
-            };
-            self.part.degraded(
-                format!("the quarantine cannot be written: {error}"),
-                "free disk space or mend the data directory; it goes on by itself",
-            );
-            tokio::select! {
-                () = stop.cancelled() => return false,
-                () = tokio::time::sleep(backoff.next_wait()) => {}
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -109,6 +109,27 @@ pub trait Append: Debug + Send {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Returns when everything appended is on the disk itself.
     fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A few bytes that are overwritten in place and never synced: the next process reads them, whatever ends this one.
+#[derive(Debug)]
+pub struct Note(File);
+
+impl Note {
+    pub fn open(path: &Path) -> io::Result<Self> {
+        OpenOptions::new().write(true).open(path).map(Self)
+    }
+
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, 0)
+    }
+}
+
+/// The beginning of a file that should be small.
+pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The room of a file system in bytes.

@@ -199,6 +199,16 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// The last sequence number in it.
+    pub const fn last(&self) -> u64 {
+        match self {
+            Self::Record(record) => record.seq,
+            Self::Damage { last, .. } => *last,
+        }
+    }
+}
+
 /// Numbers for health and metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct Stats {

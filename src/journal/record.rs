@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::disk::Disk;
 use super::frame::{self, FRAME_HEAD, Salt, array};
-use super::segment::{Kind, Magic, Numbers, Walk};
+use super::segment::{Kind, LAST, Magic, Numbers, Walk};
 use crate::message::{Message, Record};
 
 const RETAIN: u8 = 1;
@@ -67,9 +67,9 @@ pub(crate) fn write_body(record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(&message.payload);
 }
 
-/// Reads a sound body; nothing where its inner lengths contradict each other. Shares the bytes, copies nothing.
+/// Reads a sound body; nothing where its inner lengths contradict each other or its number cannot be. Shares the bytes, copies nothing.
 pub(crate) fn read(body: &Bytes) -> Option<Record> {
-    let seq = u64::from_le_bytes(array(body, 0)?);
+    let seq = Some(u64::from_le_bytes(array(body, 0)?)).filter(|seq| *seq <= LAST)?;
     let received = i64::from_le_bytes(array(body, 8)?);
     let flags = *body.get(16)?;
     let source = u16::from_le_bytes(array(body, 17)?);

@@ -17,6 +17,8 @@ pub(crate) const HEADER: usize = 2 * BLOCK;
 pub(crate) type Magic = [u8; 8];
 const VERSION: u16 = 1;
 const ENDING: &str = "seg";
+/// No journal comes so far; a file that says so is damaged, or no file of ours, and counting on from it would overflow.
+pub(crate) const LAST: u64 = u64::MAX >> 1;
 /// How much is read from a file at once; a larger frame is read whole.
 const CHUNK: usize = 1024 * 1024;
 
@@ -31,7 +33,8 @@ pub(crate) fn named(path: &Path) -> Option<(u64, u32)> {
         return None;
     }
     let (first, roll) = path.file_stem()?.to_str()?.split_once('-')?;
-    Some((first.parse().ok()?, roll.parse().ok()?))
+    let (first, roll) = (first.parse().ok()?, roll.parse().ok()?);
+    (first <= LAST && roll <= u32::MAX >> 1).then_some((first, roll))
 }
 
 /// Segments of a directory in the order they were begun.

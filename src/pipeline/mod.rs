@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::{self, Delivery, DeliveryError, Keeper, Order, Standings};
+use crate::delivery::{self, Delivery, DeliveryError, InHand, Keeper, Order, Standings};
 use crate::embedded::{Broker, BrokerError};
 use crate::http;
 use crate::journal::cursor::{self, Cursor, CursorError, Found};
@@ -152,6 +152,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
             destination: name.clone(),
             takes_unrouted: index == 0,
             orders: ordered.clone(),
+            in_hand: InHand::open(&dir, &name, snapshot.next, disk.as_ref()),
             state: snapshot.state.as_ref().clone(),
             reader: journal.reader(snapshot.next),
             sink: Arc::clone(&sink),

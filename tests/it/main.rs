@@ -31,6 +31,7 @@ mod onboarding;
 mod operations;
 mod outlook;
 mod page;
+mod poison;
 mod quarantine;
 mod reliability;
 mod reload;

@@ -1,0 +1,351 @@
+//! In hand: a small file that says which messages are inside transform, so that one that kills us is found.
+//!
+//! It is written for each group of messages and never synced: the pages of a file outlive the process. After two
+//! deaths with messages in hand, those messages enter one by one, and one that is alone in hand at two deaths, the
+//! third at the earliest, is the culprit. A kill from outside would have to hit one and the same message again and
+//! again to have it blamed; as soon as the suspects have left alive, all is forgotten.
+
+use std::path::Path;
+
+use crate::journal::cursor;
+use crate::journal::disk::{Disk, Note, read_at_most};
+use crate::outcome::{Reason, Rejection};
+
+const MARK: &[u8; 8] = b"nkinhnd1";
+/// The note, its checksum, and nothing up to the culprits.
+const HEAD: usize = 64;
+const SUMMED: usize = 56;
+/// The number of a culprit and its checksum.
+const CULPRIT: usize = 12;
+/// Far more culprits than anybody waits for.
+const LARGEST: u64 = 1 << 20;
+/// From this many deaths on, suspects enter alone.
+const ONE_BY_ONE: u64 = 2;
+/// At this many deaths the one message left is the culprit, if it was alone at two of them.
+const GUILTY: u64 = 3;
+
+/// A stretch of sequence numbers; none where `last` is below `first`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stretch {
+    first: u64,
+    last: u64,
+}
+
+const NOBODY: Stretch = Stretch { first: 1, last: 0 };
+
+impl Stretch {
+    const fn holds(self, seq: u64) -> bool {
+        self.first <= seq && seq <= self.last
+    }
+
+    fn common(self, other: Self) -> Self {
+        Self { first: self.first.max(other.first), last: self.last.min(other.last) }
+    }
+
+    const fn is_empty(self) -> bool {
+        self.last < self.first
+    }
+}
+
+/// What the note holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Noted {
+    in_hand: Stretch,
+    /// In hand at every death so far.
+    suspects: Stretch,
+    deaths: u64,
+    /// Deaths at which only one message was suspect.
+    alone: u64,
+}
+
+const CALM: Noted = Noted { in_hand: NOBODY, suspects: NOBODY, deaths: 0, alone: 0 };
+
+impl Noted {
+    /// What follows from a death that left this behind; the second is the culprit, where one is found.
+    fn died(self) -> (Self, Option<u64>) {
+        if self.in_hand.is_empty() {
+            return (self, None);
+        }
+        let common = self.suspects.common(self.in_hand);
+        let next = if common.is_empty() {
+            // Whatever killed us before, it was none of these.
+            Self { suspects: self.in_hand, deaths: 1, alone: 0, ..CALM }
+        } else {
+            Self { suspects: common, deaths: self.deaths.saturating_add(1), alone: self.alone, ..CALM }
+        };
+        let Stretch { first, last } = next.suspects;
+        let next = Self { alone: next.alone + u64::from(first == last), ..next };
+        if first == last && next.deaths >= GUILTY && next.alone >= 2 {
+            (CALM, Some(first))
+        } else {
+            (next, None)
+        }
+    }
+
+    fn bytes(self) -> [u8; HEAD] {
+        let numbers = [
+            self.in_hand.first,
+            self.in_hand.last,
+            self.suspects.first,
+            self.suspects.last,
+            self.deaths,
+            self.alone,
+        ];
+        let mut bytes = [0; HEAD];
+        let parts = numbers.map(u64::to_le_bytes);
+        let summed = MARK.iter().chain(parts.iter().flatten());
+        for (to, from) in bytes.iter_mut().zip(summed) {
+            *to = *from;
+        }
+        let sum = crc32fast::hash(bytes.get(..SUMMED).unwrap_or_default()).to_le_bytes();
+        for (to, from) in bytes.iter_mut().skip(SUMMED).zip(sum) {
+            *to = from;
+        }
+        bytes
+    }
+
+    /// Nothing where the bytes are not a whole note.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let sum = u32::from_le_bytes(bytes.get(SUMMED..SUMMED + 4)?.try_into().ok()?);
+        let summed = bytes.get(..SUMMED)?;
+        (summed.starts_with(MARK) && crc32fast::hash(summed) == sum).then_some(())?;
+        Some(Self {
+            in_hand: Stretch { first: number(8)?, last: number(16)? },
+            suspects: Stretch { first: number(24)?, last: number(32)? },
+            deaths: number(40)?,
+            alone: number(48)?,
+        })
+    }
+}
+
+/// The file of one delivery.
+#[derive(Debug)]
+pub struct InHand {
+    note: Option<Note>,
+    now: Noted,
+    /// The last message of the group that is entering.
+    group_last: u64,
+    /// The last message that entered.
+    entered: u64,
+    culprits: Vec<u64>,
+}
+
+impl InHand {
+    /// Reads what the last process left, and draws the conclusion. `needed` is the first message that may enter.
+    /// Without the file deliveries go on, unguarded: it is said.
+    pub fn open(dir: &Path, destination: &str, needed: u64, disk: &dyn Disk) -> Self {
+        let name = format!("in_hand.{destination}");
+        let path = dir.join(&name);
+        let left = read_at_most(&path, LARGEST).unwrap_or_default();
+        let noted = Noted::parse(&left);
+        let mut culprits: Vec<_> = culprits(&left).filter(|seq| *seq >= needed).collect();
+        let before = noted.unwrap_or(CALM);
+        let (now, found) = before.died();
+        if let Some(seq) = found {
+            tracing::error!(
+                destination,
+                seq,
+                "a message has killed the process again and again; it is not processed any more"
+            );
+            culprits.push(seq);
+        } else if !before.in_hand.is_empty() {
+            let Stretch { first, last } = before.in_hand;
+            let deaths = now.deaths;
+            tracing::warn!(destination, first, last, deaths, "the process died with these messages in hand");
+        }
+        let mut whole = now.bytes().to_vec();
+        for culprit in &culprits {
+            whole.extend(culprit.to_le_bytes());
+            whole.extend(crc32fast::hash(&culprit.to_le_bytes()).to_le_bytes());
+        }
+        let kept = if whole == left {
+            Ok(())
+        } else {
+            cursor::replace(dir, &name, &format!("{name}.new"), None, &whole, disk)
+        };
+        let note = kept.and_then(|()| Note::open(&path));
+        if let Err(error) = &note {
+            tracing::warn!(
+                path = %path.display(),
+                %error,
+                "what is in hand cannot be noted; a message that kills the process would not be found"
+            );
+        }
+        Self { note: note.ok(), now, group_last: 0, entered: 0, culprits }
+    }
+
+    /// Whether this message has killed us before.
+    pub(super) fn is_culprit(&self, seq: u64) -> bool {
+        !self.culprits.is_empty() && self.culprits.contains(&seq)
+    }
+
+    /// A group is about to enter.
+    pub(super) const fn takes(&mut self, last: u64) {
+        self.group_last = last;
+    }
+
+    /// This one enters now; suspects do so alone.
+    pub(super) fn enters(&mut self, seq: u64) {
+        self.entered = seq;
+        if self.now.in_hand.holds(seq) || self.is_culprit(seq) {
+            return;
+        }
+        let suspects = self.now.suspects;
+        let one_by_one = self.now.deaths >= ONE_BY_ONE && !suspects.is_empty();
+        let last = match () {
+            () if one_by_one && suspects.holds(seq) => seq,
+            () if one_by_one && seq < suspects.first => self.group_last.min(suspects.first.saturating_sub(1)),
+            () => self.group_last,
+        };
+        self.write(Noted { in_hand: Stretch { first: seq, last: last.max(seq) }, ..self.now });
+    }
+
+    /// All that entered have left; whoever was suspected and is among them was not it.
+    pub(super) fn left(&mut self) {
+        let Noted { suspects, deaths, in_hand, .. } = self.now;
+        let innocent = deaths > 0 && suspects.last <= self.entered;
+        if innocent {
+            tracing::info!(
+                first = suspects.first,
+                last = suspects.last,
+                "what was in hand when the process died went through; no message is to blame"
+            );
+            self.write(CALM);
+        } else if !in_hand.is_empty() {
+            self.write(Noted { in_hand: NOBODY, ..self.now });
+        }
+    }
+
+    fn write(&mut self, noted: Noted) {
+        self.now = noted;
+        let Some(note) = &self.note else { return };
+        if let Err(error) = note.write(&noted.bytes()) {
+            tracing::warn!(%error, "what is in hand cannot be noted any more");
+            self.note = None;
+        }
+    }
+}
+
+/// Why a culprit is not processed.
+pub(super) fn poison() -> Rejection {
+    let detail = "the process died several times with this message alone in hand; it was not processed";
+    Rejection::new(Reason::Poison, detail)
+}
+
+fn culprits(file: &[u8]) -> impl Iterator<Item = u64> + '_ {
+    let listed = file.get(HEAD..).unwrap_or_default().chunks_exact(CULPRIT);
+    listed.filter_map(|entry| {
+        let (seq, sum) = entry.split_at_checked(8)?;
+        let sum = u32::from_le_bytes(sum.try_into().ok()?);
+        (crc32fast::hash(seq) == sum).then_some(u64::from_le_bytes(seq.try_into().ok()?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::disk::RealDisk;
+
+    /// A delivery that takes groups of `each` up to message 40 and dies where `deadly` says so; whether it lived.
+    fn life(dir: &Path, each: u64, mut deadly: impl FnMut(u64) -> bool) -> (bool, InHand) {
+        let mut in_hand = InHand::open(dir, "main", 1, &RealDisk);
+        for first in (1..=40).step_by(usize::try_from(each).unwrap()) {
+            let last = first + each - 1;
+            in_hand.takes(last);
+            for seq in first..=last {
+                if in_hand.is_culprit(seq) {
+                    continue;
+                }
+                in_hand.enters(seq);
+                if deadly(seq) {
+                    return (false, in_hand);
+                }
+            }
+            in_hand.left();
+        }
+        (true, in_hand)
+    }
+
+    fn deaths_until_it_lives(dir: &Path, each: u64, poison: &[u64]) -> (u32, Vec<u64>) {
+        for deaths in 0..50 {
+            let (lived, in_hand) = life(dir, each, |seq| poison.contains(&seq));
+            if lived {
+                return (deaths, in_hand.culprits);
+            }
+        }
+        panic!("still dying");
+    }
+
+    #[test]
+    fn one_message_among_many_is_found_after_four_deaths_and_one_alone_after_three() {
+        for seq in [1, 7, 10, 11, 40] {
+            let dir = tempfile::tempdir().unwrap();
+            assert_eq!(deaths_until_it_lives(dir.path(), 10, &[seq]), (4, vec![seq]));
+            let dir = tempfile::tempdir().unwrap();
+            assert_eq!(deaths_until_it_lives(dir.path(), 1, &[seq]), (3, vec![seq]));
+        }
+    }
+
+    #[test]
+    fn several_are_found_one_after_another_and_stay_known_while_they_may_enter_again() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(deaths_until_it_lives(dir.path(), 10, &[3, 4, 25]).1, vec![3, 4, 25]);
+        assert_eq!(deaths_until_it_lives(dir.path(), 10, &[3, 4, 25]), (0, vec![3, 4, 25]));
+        let later = InHand::open(dir.path(), "main", 5, &RealDisk);
+        assert_eq!(later.culprits, vec![25]);
+        assert_eq!(later.now, CALM);
+    }
+
+    #[test]
+    fn kills_from_outside_blame_nobody_wherever_they_hit() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut random = fastrand::Rng::with_seed(8);
+        for _ in 0..300 {
+            // Alone in hand three times in a row would be proof; any two in a row are not.
+            let hit = random.u64(1..=40);
+            assert!(!life(dir.path(), 10, |seq| seq == hit).0);
+            let (lived, in_hand) = life(dir.path(), 10, |_| random.u8(..) == 0);
+            assert!(in_hand.culprits.is_empty());
+            assert!(!lived || in_hand.now == CALM);
+        }
+    }
+
+    #[test]
+    fn a_death_with_nothing_in_hand_changes_nothing_and_the_suspects_gone_through_are_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..3 {
+            assert!(!life(dir.path(), 10, |seq| seq == 15).0);
+            let idle = InHand::open(dir.path(), "main", 1, &RealDisk);
+            drop(InHand::open(dir.path(), "main", 1, &RealDisk));
+            assert!(idle.now.deaths > 0 && idle.culprits.is_empty());
+        }
+        assert!(life(dir.path(), 10, |_| false).0);
+        let calm = InHand::open(dir.path(), "main", 1, &RealDisk);
+        assert_eq!((calm.now, calm.culprits.len()), (CALM, 0));
+    }
+
+    #[test]
+    fn a_damaged_file_or_none_at_all_blames_nobody_and_stops_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..3 {
+            life(dir.path(), 10, |seq| seq == 15);
+        }
+        let path = dir.path().join("in_hand.main");
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..60 {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+            let in_hand = InHand::open(dir.path(), "main", 1, &RealDisk);
+            assert_eq!((in_hand.now, in_hand.culprits.len()), (CALM, 0), "{at}");
+            std::fs::write(&path, &whole[..at]).unwrap();
+            assert_eq!(InHand::open(dir.path(), "main", 1, &RealDisk).now, CALM, "{at}");
+        }
+        let mut nowhere = InHand::open(&dir.path().join("gone"), "main", 1, &RealDisk);
+        nowhere.takes(9);
+        nowhere.enters(1);
+        nowhere.left();
+        assert_eq!(nowhere.now, CALM);
+    }
+}
