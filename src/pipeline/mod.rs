@@ -6,12 +6,13 @@
 //!    └─ PUBACK ◀┘ synced   └─▶ quarantine  └─▶ keeper: cursor
 //! ```
 
+mod former;
 mod numbers;
 mod reload;
+mod watching;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,29 +23,27 @@ use tokio_util::sync::CancellationToken;
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::{self, Delivery, DeliveryError, InHand, Keeper, Order, Standings};
+use crate::delivery::{self, DeliveryError, InHand, Keeper, Order, Standing, Standings, Worker};
 use crate::embedded::{Broker, BrokerError};
 use crate::http;
-use crate::journal::cursor::{self, Cursor, CursorError, Progress};
+use crate::journal::cursor::{self, Cursor, CursorError};
 use crate::journal::disk::{Disk, RealDisk};
 use crate::journal::lock::{DataDir, LockError};
 use crate::journal::{self, Journal, JournalError};
 use crate::live::Live;
 use crate::message::Record;
 use crate::mqtt;
-use crate::outcome::Outcomes;
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::sink::{Sink, SinkError};
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::source::{Roster, Source};
 use crate::status::Board;
 use crate::transform::State;
+use former::{remembered, take_over};
 use numbers::Numbers;
 use reload::Current;
 pub use reload::{ReloadError, Reloaded, Reloader};
-
-/// How many messages make the state of the checks where none was saved.
-const MADE_ANEW: u64 = 100_000;
+use watching::{Guard, Watching};
 
 /// Why the pipeline did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +62,7 @@ pub enum PipelineError {
     Http(#[from] http::HttpError),
     #[error("the list of sources in the data directory cannot be read: {0}")]
     Sources(std::io::Error),
-    #[error("the worker thread of the journal cannot be started: {0}")]
+    #[error("a thread of nadikota's own cannot be started: {0}")]
     Thread(std::io::Error),
     #[error(
         "routes or destinations were changed while destinations stand at different positions ({positions}); \
@@ -92,6 +91,7 @@ pub struct Running {
     deliveries: Stage<Result<(), DeliveryError>>,
     keeper: Stage<()>,
     server: Stage<Result<(), http::HttpError>>,
+    guard: Guard,
     _data_dir: DataDir,
 }
 
@@ -151,7 +151,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
     let order = Order { number: 0, transform: Arc::clone(&config.transform), until: u64::MAX };
     let (orders, ordered) = watch::channel(order);
     let mut deliveries = Stage::new();
-    let mut watched = BTreeMap::new();
+    let (mut watched, mut watching) = (BTreeMap::new(), Watching::new(config.watch, &board));
     let mut sinks = BTreeMap::new();
     let overwritten = Arc::default();
     let mut replay_from = BTreeMap::new();
@@ -166,24 +166,47 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         let progress = cursor.destinations.get(&name).cloned().unwrap_or_default();
         let snapshot = remembered(&dir, &name, progress.position, journal.stats().oldest);
         replay_from.insert(name.clone(), snapshot.next);
-        let (delivery, standing) = Delivery::new(delivery::Parts {
-            destination: name.clone(),
-            takes_unrouted: index == 0,
-            orders: ordered.clone(),
-            in_hand: InHand::open(&dir, &name, snapshot.next, disk.as_ref()),
-            state: snapshot.state.as_ref().clone(),
-            reader: journal.reader(snapshot.next),
+        let (standing, stands) = watch::channel(Standing::new(progress));
+        let worker = Worker {
+            journal: journal.clone(),
             sink: Arc::clone(&sink),
-            lanes: destination.lanes,
-            batch: config.batch,
-            quarantine: quarantine.clone(),
-            progress,
-            part: quarantine_part.clone(),
-            live: live.reporter(&name),
-            overwritten: Arc::clone(&overwritten),
-        });
-        deliveries.spawn(format!("delivery to {name}"), delivery.run(deliveries.stop.clone()));
-        watched.insert(name.clone(), standing);
+            standing: stands.clone(),
+            entered: Arc::default(),
+            begin_anew: Arc::default(),
+        };
+        watching.worker(&name, worker.clone(), destination.slowest());
+        let mut first = Some(snapshot);
+        let parts = {
+            let (name, sink, entered) = (name.clone(), Arc::clone(&sink), Arc::clone(&worker.entered));
+            let (ordered, journal, quarantine) = (ordered.clone(), journal.clone(), quarantine.clone());
+            let (dir, disk, live) = (dir.clone(), Arc::clone(&disk), live.reporter(&name));
+            let (lanes, batch, part) = (destination.lanes, config.batch, quarantine_part.clone());
+            let overwritten = Arc::clone(&overwritten);
+            move || {
+                let position = standing.borrow().progress.position;
+                let again = || remembered(&dir, &name, position, journal.stats().oldest);
+                let Snapshot { next, state } = first.take().unwrap_or_else(again);
+                let in_hand = InHand::open(&dir, &name, next, disk.as_ref());
+                delivery::Parts {
+                    destination: name.clone(),
+                    takes_unrouted: index == 0,
+                    orders: ordered.clone(),
+                    in_hand: in_hand.telling(Arc::clone(&entered)),
+                    state: state.as_ref().clone(),
+                    reader: journal.reader(next),
+                    sink: Arc::clone(&sink),
+                    lanes,
+                    batch,
+                    quarantine: quarantine.clone(),
+                    standing: standing.clone(),
+                    part: part.clone(),
+                    live: live.clone(),
+                    overwritten: Arc::clone(&overwritten),
+                }
+            }
+        };
+        deliveries.spawn(format!("delivery to {name}"), worker.run(parts, deliveries.stop.clone()));
+        watched.insert(name.clone(), stands);
         sinks.insert(name, sink);
     }
     let standings = Standings::new(journal.clone(), watched, cursor.retired.clone());
@@ -206,6 +229,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         let source =
             Source::new(mqtt, line, subscribed.clone(), journal.clone(), cursor.known_floor, part).await?;
         known_floors.push(source.known_floor());
+        watching.source(&name, source.counts());
         counts.push((name, source.counts()));
         intake.spawn("source", source.run(intake.stop.clone()));
     }
@@ -232,6 +256,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         overwritten,
         counts,
         certificates,
+        stalls: watching.stalls(),
         started: clock.now(),
         clock,
     };
@@ -269,6 +294,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, PipelineErro
         deliveries,
         keeper,
         server,
+        guard: watching.begin().map_err(PipelineError::Thread)?,
         _data_dir: data_dir,
     })
 }
@@ -298,53 +324,6 @@ fn open_journal(
     Ok((journal, writer))
 }
 
-/// The state of the checks to start from, at or before the position. Without one that can be used it is made anew
-/// from the latest messages.
-fn remembered(dir: &Path, destination: &str, position: u64, oldest: u64) -> Snapshot {
-    let oldest = oldest.clamp(1, position.max(1));
-    let saved = snapshot::load(dir, destination).filter(|snapshot| snapshot.next <= position);
-    match saved {
-        Some(snapshot) if snapshot.next >= oldest => snapshot,
-        Some(snapshot) => {
-            tracing::warn!(
-                destination,
-                first = snapshot.next,
-                last = oldest.saturating_sub(1),
-                "messages are gone that the checks had still to see; their next flags may differ"
-            );
-            Snapshot { next: oldest, state: snapshot.state }
-        }
-        None => Snapshot { next: oldest.max(position.saturating_sub(MADE_ANEW)), state: Arc::default() },
-    }
-}
-
-/// Fits the cursor to the configured destinations. Who settles which message may change only at one position.
-fn take_over(cursor: &mut Cursor, config: &Config) -> Result<(), PipelineError> {
-    let highest = cursor.highest();
-    let changed = cursor.routing != config.routing;
-    if changed && cursor.lowest() != highest {
-        let positions = cursor.destinations.iter();
-        let positions: Vec<_> =
-            positions.map(|(name, progress)| format!("{name}: {}", progress.position)).collect();
-        return Err(PipelineError::RoutingChanged { positions: positions.join(", ") });
-    }
-    let mut former = std::mem::take(&mut cursor.destinations);
-    for destination in &config.destinations {
-        let progress = former.remove(&destination.name).unwrap_or_else(|| Progress {
-            position: highest,
-            outcomes: Outcomes { elsewhere: highest.saturating_sub(1), ..Outcomes::default() },
-        });
-        cursor.destinations.insert(destination.name.clone(), progress);
-    }
-    // What a removed destination had settled stays in the account.
-    for (name, progress) in former {
-        tracing::info!(destination = name, "no longer configured; what it settled stays in the account");
-        cursor.retired.entry(name).or_default().add(&progress.outcomes);
-    }
-    cursor.routing.clone_from(&config.routing);
-    Ok(())
-}
-
 impl Running {
     /// Returns when a part has ended that should not have: its reason is told by [`Running::drain`].
     pub async fn failed(&self) {
@@ -361,10 +340,16 @@ impl Running {
         }
     }
 
+    /// Returns when something stands still and nothing helps: whoever supervises the process should start another.
+    pub async fn stalled(&self) {
+        self.guard.gave_up().await;
+    }
+
     /// Stops taking messages, delivers what is on disk for at most `within`, and ends. Whatever is left is
     /// delivered after the next start.
     pub async fn drain(self, within: Duration) -> Result<Account, PipelineError> {
         let deadline = tokio::time::Instant::now() + within;
+        drop(self.guard);
         self.intake.join(within).await;
         let settled = async {
             while self.standings.account().pending > 0 {
