@@ -24,6 +24,7 @@ pub mod quantity;
 pub mod reading;
 pub mod secret;
 pub mod settings;
+pub mod stall;
 pub mod status;
 pub mod topic;
 pub mod unit;

@@ -37,7 +37,11 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  it worked; for `health`: ready
   1  it failed, or the service is not ready
-  2  the command line or the configuration is wrong; nothing was done";
+  2  the command line or the configuration is wrong; nothing was done
+  3  `run` stood still and nothing helped: start it again";
+
+/// The exit code of a service that gave itself up.
+const STALLED: i32 = 3;
 
 /// Why a data directory may hold nothing.
 const DATA_DIR: &str = "data_dir is another: it counts from the folder that nadikota is started in";

@@ -39,6 +39,12 @@ pub(super) async fn run(_options: &Options, files: &[PathBuf]) -> Result<(), Fai
         () = telling => false,
         () = stop.cancelled() => false,
         () = running.failed() => true,
+        () = running.stalled() => {
+            tracing::error!("nadikota stands still and ends at once; what is on disk is kept");
+            quiet.tell_all();
+            // What stands still may hold a thread for ever, and a tidy end would wait for it.
+            std::process::exit(super::STALLED);
+        }
     };
     if failed {
         tracing::error!("a part of nadikota has ended; stopping");

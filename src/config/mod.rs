@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 
 use crate::settings::{Problem, Problems, Section, Setting, Span};
 use crate::transform::{self, Transform};
-use crate::{batch, embedded, http, journal, logging, quarantine, sink, source};
+use crate::{batch, embedded, http, journal, logging, quarantine, sink, source, stall};
 
 pub use reference::DEMO_DEVICES;
 pub use watch::Watch;
@@ -34,6 +34,7 @@ pub struct Config {
     pub http: http::Config,
     pub journal: journal::Config,
     pub quarantine: quarantine::Config,
+    pub watch: stall::Config,
     /// One for each connection; none where the section is missing: then the embedded broker is the only way in.
     pub mqtt: Vec<source::Config>,
     /// Nothing where the section is missing.
@@ -102,6 +103,7 @@ fn compose(
     let http = part(&mut root, "http", http::Config::read);
     let journal = part(&mut root, "journal", journal::Config::read);
     let quarantine = part(&mut root, "quarantine", quarantine::Config::read);
+    let watch = part(&mut root, "watch", stall::Config::read);
     let batch = part(&mut root, "batch", batch::Config::read);
     let settings = root.settings();
     root.finish();
@@ -116,6 +118,7 @@ fn compose(
             http,
             journal,
             quarantine,
+            watch,
             mqtt,
             broker,
             batch,

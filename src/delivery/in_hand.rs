@@ -6,6 +6,8 @@
 //! again to have it blamed; as soon as the suspects have left alive, all is forgotten.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::journal::cursor;
 use crate::journal::disk::{Disk, Note, read_at_most};
@@ -128,6 +130,8 @@ pub struct InHand {
     group_last: u64,
     /// The last message that entered.
     entered: u64,
+    /// The furthest that any worker let enter; the watch looks at it.
+    furthest: Arc<AtomicU64>,
     culprits: Vec<u64>,
 }
 
@@ -172,7 +176,13 @@ impl InHand {
                 "what is in hand cannot be noted; a message that kills the process would not be found"
             );
         }
-        Self { note: note.ok(), now, group_last: 0, entered: 0, culprits }
+        Self { note: note.ok(), now, group_last: 0, entered: 0, furthest: Arc::default(), culprits }
+    }
+
+    /// The furthest message that entered is told here.
+    #[must_use]
+    pub fn telling(self, furthest: Arc<AtomicU64>) -> Self {
+        Self { furthest, ..self }
     }
 
     /// Whether this message has killed us before.
@@ -188,6 +198,7 @@ impl InHand {
     /// This one enters now; suspects do so alone.
     pub(super) fn enters(&mut self, seq: u64) {
         self.entered = seq;
+        self.furthest.fetch_max(seq, Ordering::Relaxed);
         if self.now.in_hand.holds(seq) || self.is_culprit(seq) {
             return;
         }

@@ -17,6 +17,7 @@ mod paced;
 mod replay;
 mod snapshots;
 mod standing;
+mod worker;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ use ledger::Ledger;
 use paced::Paced;
 use snapshots::Snapshots;
 pub use standing::{Order, Standing};
+pub use worker::Worker;
 
 /// How many messages may be between the reader and the position; bounds memory while a database is slow.
 const WINDOW_MESSAGES: usize = 50_000;
@@ -108,7 +110,8 @@ pub struct Parts {
     pub lanes: usize,
     pub batch: batch::Config,
     pub quarantine: Quarantine,
-    pub progress: Progress,
+    /// Where the worker before this one stood.
+    pub standing: watch::Sender<Standing>,
     /// The quarantine's line on the board.
     pub part: Part,
     /// Told what people see of this moment.
@@ -118,19 +121,12 @@ pub struct Parts {
 }
 
 impl Delivery {
-    /// The worker, and where its standing can be watched.
-    pub fn new(parts: Parts) -> (Self, watch::Receiver<Standing>) {
-        let ledger =
-            Ledger::new(&parts.destination, parts.progress.position, parts.progress.outcomes.clone());
-        let (standing, watched) = watch::channel(Standing {
-            progress: parts.progress,
-            oldest_received: None,
-            snapshot: None,
-            obeyed: (0, 0),
-        });
+    pub fn new(parts: Parts) -> Self {
+        let Progress { position, outcomes } = parts.standing.borrow().progress.clone();
+        let ledger = Ledger::new(&parts.destination, position, outcomes);
         let template = parts.sink.buckets().cloned();
         let Order { transform, until, .. } = parts.orders.borrow().clone();
-        let delivery = Self {
+        Self {
             destination: parts.destination,
             buckets: template.map(|template| Buckets::new(template, &transform)),
             takes_unrouted: parts.takes_unrouted,
@@ -146,13 +142,12 @@ impl Delivery {
             quarantine: parts.quarantine,
             ledger,
             lanes: Lanes::new(parts.lanes, parts.batch),
-            standing,
+            standing: parts.standing,
             part: parts.part,
             live: parts.live,
             overwritten: parts.overwritten,
             points: Vec::new(),
-        };
-        (delivery, watched)
+        }
     }
 
     /// Works until `stop`; what was under way then is found again from the cursor.

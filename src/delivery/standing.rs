@@ -18,6 +18,13 @@ pub struct Standing {
     pub obeyed: (u64, u64),
 }
 
+impl Standing {
+    /// At the start, or of a new worker.
+    pub const fn new(progress: Progress) -> Self {
+        Self { progress, oldest_received: None, snapshot: None, obeyed: (0, 0) }
+    }
+}
+
 /// What all deliveries work by; changed while they run.
 #[derive(Debug, Clone)]
 pub struct Order {

@@ -18,7 +18,7 @@ pub(crate) type Magic = [u8; 8];
 const VERSION: u16 = 1;
 const ENDING: &str = "seg";
 /// No journal comes so far; a file that says so is damaged, or no file of ours, and counting on from it would overflow.
-pub(crate) const LAST: u64 = u64::MAX >> 1;
+pub(crate) const LAST: u64 = u64::MAX - (1 << 32);
 /// How much is read from a file at once; a larger frame is read whole.
 const CHUNK: usize = 1024 * 1024;
 

@@ -7,14 +7,15 @@
 //! ```
 
 mod desk;
+mod former;
 mod numbers;
 mod positions;
 mod reload;
 mod stage;
+mod watching;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::{self, Delivery, DeliveryError, InHand, Keeper, Order, Standings};
+use crate::delivery::{self, DeliveryError, InHand, Keeper, Order, Standing, Standings, Worker};
 use crate::embedded::{Broker, BrokerError};
 use crate::http;
 use crate::journal::cursor::{self, Cursor, CursorError, Found};
@@ -36,17 +37,16 @@ use crate::mqtt;
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::secret::Secret;
 use crate::sink::{Sink, SinkError};
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::source::{Roster, Source};
 use crate::status::Board;
 use crate::transform::State;
+use former::remembered;
 use numbers::Numbers;
 use reload::Current;
 pub use reload::{ReloadError, Reloaded, Reloader};
 use stage::Stage;
-
-/// How many messages make the state of the checks where none was saved.
-const MADE_ANEW: u64 = 100_000;
+use watching::{Guard, Watching};
 
 /// Why the pipeline did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,7 @@ pub enum PipelineError {
     Sources(std::io::Error),
     #[error("the token for commands cannot be made: {0}")]
     Key(std::io::Error),
-    #[error("the worker thread of the journal cannot be started: {0}")]
+    #[error("a thread of nadikota's own cannot be started: {0}")]
     Thread(std::io::Error),
     #[error(
         "routes or destinations were changed while destinations stand at different positions ({positions}); \
@@ -97,6 +97,7 @@ pub struct Running {
     keeper: Stage<()>,
     desk: Stage<()>,
     server: Stage<Result<(), http::HttpError>>,
+    guard: Guard,
     _data_dir: DataDir,
 }
 
@@ -133,7 +134,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
     let order = Order { number: 0, transform: Arc::clone(&config.transform), until: u64::MAX };
     let (orders, ordered) = watch::channel(order);
     let mut deliveries = Stage::new();
-    let mut watched = BTreeMap::new();
+    let (mut watched, mut watching) = (BTreeMap::new(), Watching::new(config.watch, &board));
     let mut sinks = BTreeMap::new();
     let overwritten = Arc::default();
     let mut replay_from = BTreeMap::new();
@@ -148,24 +149,47 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
         let progress = cursor.destinations.get(&name).cloned().unwrap_or_default();
         let snapshot = remembered(&dir, &name, progress.position, journal.stats().oldest);
         replay_from.insert(name.clone(), snapshot.next);
-        let (delivery, standing) = Delivery::new(delivery::Parts {
-            destination: name.clone(),
-            takes_unrouted: index == 0,
-            orders: ordered.clone(),
-            in_hand: InHand::open(&dir, &name, snapshot.next, disk.as_ref()),
-            state: snapshot.state.as_ref().clone(),
-            reader: journal.reader(snapshot.next),
+        let (standing, stands) = watch::channel(Standing::new(progress));
+        let worker = Worker {
+            journal: journal.clone(),
             sink: Arc::clone(&sink),
-            lanes: destination.lanes,
-            batch: config.batch,
-            quarantine: quarantine.clone(),
-            progress,
-            part: quarantine_part.clone(),
-            live: live.reporter(&name),
-            overwritten: Arc::clone(&overwritten),
-        });
-        deliveries.spawn(format!("delivery to {name}"), delivery.run(deliveries.stop.clone()));
-        watched.insert(name.clone(), standing);
+            standing: stands.clone(),
+            entered: Arc::default(),
+            begin_anew: Arc::default(),
+        };
+        watching.worker(&name, worker.clone(), destination.slowest());
+        let mut first = Some(snapshot);
+        let parts = {
+            let (name, sink, entered) = (name.clone(), Arc::clone(&sink), Arc::clone(&worker.entered));
+            let (ordered, journal, quarantine) = (ordered.clone(), journal.clone(), quarantine.clone());
+            let (dir, disk, live) = (dir.clone(), Arc::clone(&disk), live.reporter(&name));
+            let (lanes, batch, part) = (destination.lanes, config.batch, quarantine_part.clone());
+            let overwritten = Arc::clone(&overwritten);
+            move || {
+                let position = standing.borrow().progress.position;
+                let again = || remembered(&dir, &name, position, journal.stats().oldest);
+                let Snapshot { next, state } = first.take().unwrap_or_else(again);
+                let in_hand = InHand::open(&dir, &name, next, disk.as_ref());
+                delivery::Parts {
+                    destination: name.clone(),
+                    takes_unrouted: index == 0,
+                    orders: ordered.clone(),
+                    in_hand: in_hand.telling(Arc::clone(&entered)),
+                    state: state.as_ref().clone(),
+                    reader: journal.reader(next),
+                    sink: Arc::clone(&sink),
+                    lanes,
+                    batch,
+                    quarantine: quarantine.clone(),
+                    standing: standing.clone(),
+                    part: part.clone(),
+                    live: live.clone(),
+                    overwritten: Arc::clone(&overwritten),
+                }
+            }
+        };
+        deliveries.spawn(format!("delivery to {name}"), worker.run(parts, deliveries.stop.clone()));
+        watched.insert(name.clone(), stands);
         sinks.insert(name, sink);
     }
     let standings = Standings::new(journal.clone(), watched, cursor.retired.clone(), quarantine.clone());
@@ -188,6 +212,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
         let (number, floor) = (line.number, cursor.floor(line.number));
         let source = Source::new(mqtt, line, subscribed.clone(), journal.clone(), floor, part).await?;
         known_floors.insert(number, source.known_floor());
+        watching.source(&name, source.counts());
         counts.push((name, source.counts()));
         intake.spawn("source", source.run(intake.stop.clone()));
     }
@@ -246,6 +271,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
         overwritten,
         counts,
         certificates,
+        stalls: watching.stalls(),
         started: clock.now(),
         clock,
     };
@@ -284,6 +310,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
         keeper,
         desk,
         server,
+        guard: watching.begin().map_err(PipelineError::Thread)?,
         _data_dir: data_dir,
     })
 }
@@ -313,26 +340,6 @@ fn open_journal(
     Ok((journal, writer))
 }
 
-/// The state of the checks to start from, at or before the position. Without one that can be used it is made anew
-/// from the latest messages.
-fn remembered(dir: &Path, destination: &str, position: u64, oldest: u64) -> Snapshot {
-    let oldest = oldest.clamp(1, position.max(1));
-    let saved = snapshot::load(dir, destination).filter(|snapshot| snapshot.next <= position);
-    match saved {
-        Some(snapshot) if snapshot.next >= oldest => snapshot,
-        Some(snapshot) => {
-            tracing::warn!(
-                destination,
-                first = snapshot.next,
-                last = oldest.saturating_sub(1),
-                "messages are gone that the checks had still to see; their next flags may differ"
-            );
-            Snapshot { next: oldest, state: snapshot.state }
-        }
-        None => Snapshot { next: oldest.max(position.saturating_sub(MADE_ANEW)), state: Arc::default() },
-    }
-}
-
 impl Running {
     /// Returns when a part has ended that should not have: its reason is told by [`Running::drain`].
     pub async fn failed(&self) {
@@ -350,10 +357,16 @@ impl Running {
         }
     }
 
+    /// Returns when something stands still and nothing helps: whoever supervises the process should start another.
+    pub async fn stalled(&self) {
+        self.guard.gave_up().await;
+    }
+
     /// Stops taking messages, delivers what is on disk for at most `within`, and ends. Whatever is left is
     /// delivered after the next start.
     pub async fn drain(self, within: Duration) -> Result<Account, PipelineError> {
         let deadline = tokio::time::Instant::now() + within;
+        drop(self.guard);
         self.intake.join(within).await;
         self.desk.join(Duration::from_secs(5)).await;
         let settled = async {

@@ -23,6 +23,7 @@ pub(super) struct Numbers {
     /// Of each source, by its name.
     pub(super) counts: Vec<(String, Arc<Counts>)>,
     pub(super) certificates: Vec<mqtt::Expiries>,
+    pub(super) stalls: super::watching::Stalls,
     pub(super) clock: Clock,
     /// Unix time in nanoseconds.
     pub(super) started: i64,
@@ -59,6 +60,10 @@ impl Numbers {
         ];
         numbers.extend(of_the_journal(&self.journal));
         numbers.extend(self.counts.iter().flat_map(|(name, counts)| of_a_source(name, counts)));
+        numbers.extend(self.stalls.iter().map(|(part, stalls)| {
+            let help = "How often it was begun anew because it stood still";
+            Number::counter("stalls", help, float(stalls.load(Relaxed))).label("part", part)
+        }));
         for (broker, certificate, left) in self.certificates.iter().flat_map(mqtt::Expiries::left) {
             let help = "How long the certificate is still valid; below zero when it has expired";
             #[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]

@@ -19,6 +19,16 @@ pub struct Destination {
     pub lanes: usize,
 }
 
+impl Destination {
+    /// How long one request may take before it is given up.
+    pub fn slowest(&self) -> Duration {
+        match &self.kind {
+            Kind::Influx(influx) => influx.timeout,
+            Kind::Embedded { .. } => Duration::ZERO,
+        }
+    }
+}
+
 /// Where it stores.
 #[derive(Debug, Clone)]
 pub enum Kind {

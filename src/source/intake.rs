@@ -33,6 +33,11 @@ pub(super) struct Handed {
     pub(super) each: Vec<Each>,
 }
 
+/// How many of these want a PUBACK.
+pub(super) fn owed(each: &[Each]) -> usize {
+    each.iter().filter(|each| each.packet_id != 0).count()
+}
+
 impl Group {
     pub(super) fn push(&mut self, message: Message, each: Each) {
         self.messages.push(message);
@@ -41,6 +46,11 @@ impl Group {
 
     pub(super) const fn len(&self) -> usize {
         self.messages.len()
+    }
+
+    /// How many of them want a PUBACK.
+    pub(super) fn owed(&self) -> usize {
+        owed(&self.each)
     }
 
     pub(super) const fn is_empty(&self) -> bool {

@@ -1,5 +1,7 @@
 //! The link: the task that polls the broker's connection, with back-off, and holds it while there is no room.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -8,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Config;
+use super::{Config, Counts};
 use crate::backoff::Backoff;
 use crate::mqtt::{Acknowledger, Connection, Event};
 
@@ -39,13 +41,17 @@ pub(super) struct Link {
 
 impl Link {
     /// Starts polling. `park` publishes at most wait between the connection and the source.
-    pub(super) fn start(config: &Config, stop: CancellationToken) -> (Self, Acknowledger) {
+    pub(super) fn start(
+        config: &Config,
+        counts: Arc<Counts>,
+        stop: CancellationToken,
+    ) -> (Self, Acknowledger) {
         let (connection, acknowledger) = Connection::new(&config.options);
         let (sender, events) = mpsc::channel(config.park.saturating_add(OTHER_EVENTS));
         // An MQTT 5 broker stops at the receive maximum, so the channel cannot fill and polling goes on; a 3.1.1
         // broker knows no such bound.
         let patience = config.options.keep_alive / 2;
-        let poller = Poller { connection, events: sender, patience, acks: 0 };
+        let poller = Poller { connection, events: sender, patience, acks: 0, counts };
         let task = tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -102,6 +108,7 @@ struct Poller {
     patience: Duration,
     /// PUBACKs written and not told yet.
     acks: u64,
+    counts: Arc<Counts>,
 }
 
 impl Poller {
@@ -110,7 +117,13 @@ impl Poller {
         let mut steadiness = Steadiness::default();
         let mut events = Vec::new();
         loop {
-            let mut event = self.connection.poll().await;
+            let mut event = tokio::select! {
+                event = self.connection.poll() => event,
+                () = self.counts.connect_anew.notified() => {
+                    self.connection.disconnect();
+                    Event::Disconnected("no message was acknowledged for long; connecting anew".to_owned())
+                }
+            };
             let wait = match &mut event {
                 Event::Disconnected(error) => {
                     if steadiness.ended(Instant::now(), error) {
@@ -137,13 +150,15 @@ impl Poller {
 
     /// Hands the events over in one go; false when nobody wants them any more.
     async fn tell(&mut self, events: &mut Vec<Event>) -> bool {
-        let acks = &mut self.acks;
+        let (acks, counts) = (&mut self.acks, &self.counts);
         let told: Vec<_> = events
             .drain(..)
             .filter_map(|event| match event {
                 // How many they are is all that anybody asks.
                 Event::AckSent(_) => {
                     *acks = acks.saturating_add(1);
+                    counts.acks_written.fetch_add(1, Ordering::Relaxed);
+                    counts.acks_gone.fetch_add(1, Ordering::Relaxed);
                     None
                 }
                 Event::Other => None,

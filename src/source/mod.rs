@@ -5,6 +5,7 @@
 //! connection and comes back when there is room: the broker's session keeps the rest.
 
 mod config;
+mod counts;
 mod inspect;
 mod intake;
 mod link;
@@ -14,7 +15,7 @@ mod roster;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -23,24 +24,14 @@ use crate::journal::{Durable, Journal, JournalError};
 use crate::message::Message;
 use crate::mqtt::{Acknowledger, Event, Publish};
 use crate::status::Part;
-use intake::{Each, GROUP, Group, Handed};
+use intake::{Each, GROUP, Group, Handed, owed};
 use link::Told;
 use redelivery::{Acknowledged, Content, InDoubt, Redelivery};
 
 pub use config::Config;
+pub use counts::Counts;
 pub use inspect::inspect;
 pub use roster::{Line, Roster};
-
-/// Numbers of one source since the process began.
-#[derive(Debug, Default)]
-pub struct Counts {
-    pub connections: AtomicU64,
-    /// Connected, and subscribed to everything.
-    pub subscribed: AtomicBool,
-    pub redelivered: AtomicU64,
-    /// QoS 0 messages that found a full journal.
-    pub no_room: AtomicU64,
-}
 
 /// The subscription to one broker.
 #[derive(Debug)]
@@ -117,7 +108,7 @@ impl Source {
 
     /// Works until `stop`; what is unacknowledged then is sent again by the broker.
     pub async fn run(mut self, stop: CancellationToken) {
-        let (mut link, acknowledger) = link::Link::start(&self.config, stop.clone());
+        let (mut link, acknowledger) = link::Link::start(&self.config, self.counts(), stop.clone());
         let (mut events, mut inbox) = (Vec::new(), VecDeque::new());
         loop {
             tokio::select! {
@@ -157,6 +148,9 @@ impl Source {
             let end = if self.waiting.is_empty() { self.journal.end() } else { self.entered };
             let floor = self.redelivery.known_floor(end);
             self.known_floor.store(floor, Ordering::Release);
+            let waiting =
+                self.waiting.iter().map(|handed| owed(&handed.each)).sum::<usize>() + self.group.owed();
+            self.counts.waiting.store(u64::try_from(waiting).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
         link.join().await;
     }
@@ -243,6 +237,7 @@ impl Source {
             }
             if acknowledger.acknowledge(receipt, proof) {
                 self.queued.push_back(Acknowledged { seq, packet_id });
+                self.counts.acks_queued.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -257,6 +252,7 @@ impl Source {
                     self.durable(done, acknowledger);
                 }
                 self.queued.clear();
+                self.counts.asked.store(true, Ordering::Relaxed);
                 self.trouble = None;
                 self.to_unsubscribe = self.config.options.stale.len();
                 if !session_present {
@@ -272,6 +268,7 @@ impl Source {
                 self.part.not_ready("connected, waiting for the subscription", "wait a moment");
             }
             Event::Subscribed { refused } if refused.is_empty() => {
+                self.counts.asked.store(false, Ordering::Relaxed);
                 self.counts.subscribed.store(true, Ordering::Relaxed);
                 self.part.ok();
             }
@@ -282,6 +279,7 @@ impl Source {
                 }
             }
             Event::Subscribed { refused } => {
+                self.counts.asked.store(false, Ordering::Relaxed);
                 let refused = refused.join(", ");
                 tracing::error!(source = self.number, refused, "the broker refused filters");
                 self.part.not_ready(
@@ -292,7 +290,7 @@ impl Source {
             Event::PingSent => self.redelivery.ping_sent(),
             Event::PingAnswered => self.redelivery.ping_answered(),
             Event::Disconnected(error) => {
-                self.counts.subscribed.store(false, Ordering::Relaxed);
+                self.counts.connection_is_gone();
                 self.queued.clear();
                 self.redelivery.disconnected();
                 let place = format!("{}:{}", self.config.options.host, self.config.options.port);

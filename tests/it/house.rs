@@ -23,6 +23,7 @@ const VOCABULARY: &[&str] = &[
     "finding",
     "decimal",
     "histogram",
+    "stall",
 ];
 
 /// The other rooms, top to bottom: each may use the vocabulary and the rooms above it. docs/architecture.md tells why.

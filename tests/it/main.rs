@@ -40,6 +40,7 @@ mod second_opinion;
 mod simulate;
 mod smoke;
 mod sources;
+mod stalls;
 mod support;
 mod transport;
 mod versions;

@@ -82,6 +82,10 @@ impl Nadikota {
         self.process.kill9();
     }
 
+    pub fn exited(&mut self) -> Option<ExitStatus> {
+        self.process.exited()
+    }
+
     pub fn stop(&mut self, limit: Duration) -> ExitStatus {
         self.process.stop(limit)
     }
