@@ -1,5 +1,7 @@
 //! The publisher's log: what was sent, what a broker acknowledged, and what must have become of it.
 
+use std::collections::BTreeSet;
+
 use super::{Expectation, Publish};
 use crate::outcome::{Outcome, Outcomes};
 
@@ -73,6 +75,20 @@ impl Log {
     pub fn standing(&self, ticket: u64) -> Option<(bool, u32)> {
         let entry = self.entries.get(usize::try_from(ticket).ok()?)?;
         Some((entry.acknowledged, entry.sends))
+    }
+
+    /// The devices whose points may be in the store.
+    pub fn devices(&self) -> BTreeSet<&str> {
+        let points = self.entries.iter().flat_map(|entry| match &entry.expectation {
+            Expectation::Points { points, .. } => points.as_slice(),
+            Expectation::Quarantined(_) | Expectation::Discarded(_) => &[],
+        });
+        points.map(|point| &*point.device).collect()
+    }
+
+    /// The topics whose messages may be in quarantine.
+    pub fn refused_topics(&self) -> BTreeSet<&[u8]> {
+        self.entries.iter().filter_map(|entry| Some(entry.bytes.as_ref()?.0.as_slice())).collect()
     }
 
     /// Publishes sent and not acknowledged.

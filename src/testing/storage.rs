@@ -323,6 +323,11 @@ impl Machine {
         }
         let quarantined: Vec<_> = held.iter().map(|held| Event::Held(held.record.seq)).collect();
         quarantined.into_iter().for_each(|event| self.note(event));
+        let Some(life) = &mut self.life else { return };
+        if life.quarantine.mend().is_err() {
+            life.position = to;
+            return;
+        }
         self.note(Event::SavingCursor(to));
         let progress =
             Progress { position: to, outcomes: Outcomes { stored: to - 1, ..Outcomes::default() } };

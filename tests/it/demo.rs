@@ -1,13 +1,14 @@
 //! The demo: one command, no set-up, and books that are checked.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::support::process::Process;
-use super::support::wait::poll_until;
+use super::support::publish::publish;
+use super::support::wait::{free_addresses, poll_until};
 
 #[test]
 fn the_demo_balances_and_every_misbehaviour_has_its_own_reason() {
@@ -27,6 +28,27 @@ fn the_demo_balances_and_every_misbehaviour_has_its_own_reason() {
         assert!(account["discarded"][reason].as_u64().is_some(), "{reason}: {told}");
     }
     assert!(account["partly_stored"].as_u64().is_some_and(|count| count > 0), "{told}");
+}
+
+#[test]
+fn a_message_of_ones_own_is_stored_and_told_apart_from_the_citys() {
+    let [mqtt] = free_addresses();
+    let demo = Command::new(env!("CARGO_BIN_EXE_nadikota"))
+        .args(["demo", "--for", "8s", "--json", "--mqtt", &mqtt.to_string(), "--http", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the demo");
+    poll_until(LIMIT, "the broker answers", || std::net::TcpStream::connect(mqtt).ok());
+    let own = |device: &str, payload: &str| {
+        (format!("city/pasuruan/gadingrejo/{device}/level"), payload.to_owned())
+    };
+    publish(mqtt, "own", &[own("my-gauge", r#"{"level": 1.24, "battery": 3.7}"#), own("mine", "{")]);
+    let output = demo.wait_with_output().expect("its end");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{told}");
+    let told: Value = serde_json::from_str(told.lines().last().expect("a last line")).expect("JSON");
+    // Two values, each with its flag, and the refused message.
+    assert_eq!((&told["others"], &told["store_agrees"]), (&Value::from(5), &Value::from(true)), "{told}");
 }
 
 #[test]

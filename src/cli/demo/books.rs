@@ -28,6 +28,8 @@ pub(super) struct Books {
     discards_agree: bool,
     /// The service received each acknowledged message, and none that was not sent.
     received_agree: bool,
+    /// Values and refused messages that are not of the city: somebody else has published here.
+    others: u64,
 }
 
 /// Where store and quarantine are.
@@ -60,11 +62,18 @@ pub(super) struct Told<'a> {
     store_agrees: Option<bool>,
     expected_values: Option<u64>,
     found_values: Option<u64>,
+    /// Values and refused messages of others who published here.
+    others: u64,
 }
 
 /// Closes the books; with places, what they hold is held against the log.
 pub(super) fn close(log: &Log, account: Account, places: Option<&Places>) -> anyhow::Result<Books> {
-    let found = places.map(|places| judge(log, places)).transpose()?;
+    let (found, others) = match places {
+        Some(places) => {
+            judge(log, places).map(|(verdict, tally, others)| (Some((verdict, tally)), others))?
+        }
+        None => (None, 0),
+    };
     let expected = log.outcomes().discarded;
     let discards_agree = expected
         .iter()
@@ -72,6 +81,7 @@ pub(super) fn close(log: &Log, account: Account, places: Option<&Places>) -> any
     let acknowledged = count(log.len().saturating_sub(log.open()));
     let most = count(log.len()).saturating_add(log.repeats());
     // What is compared begins empty; another account may hold an earlier run's messages, or a broker still have some.
+    let most = if others > 0 { u64::MAX } else { most };
     let received_agree = places.is_none() || (acknowledged..=most).contains(&account.received);
     Ok(Books {
         account,
@@ -81,6 +91,7 @@ pub(super) fn close(log: &Log, account: Account, places: Option<&Places>) -> any
         found,
         discards_agree,
         received_agree,
+        others,
     })
 }
 
@@ -88,8 +99,9 @@ fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-fn judge(log: &Log, places: &Places) -> anyhow::Result<(Verdict, Tally)> {
-    let mut rows = Vec::new();
+fn judge(log: &Log, places: &Places) -> anyhow::Result<(Verdict, Tally, u64)> {
+    let (mut rows, mut others) = (Vec::new(), 0_u64);
+    let (devices, topics) = (log.devices(), log.refused_topics());
     let reader = Reader::open(&places.store).context("cannot read the store")?;
     reader
         .each(|row| {
@@ -98,7 +110,10 @@ fn judge(log: &Log, places: &Places) -> anyhow::Result<(Verdict, Tally)> {
                 Value::Number(value) => value,
                 Value::Text(_) => f64::NAN,
             };
-            if tags.get("device").is_none_or(|device| device != GUEST) {
+            let device = tags.get("device").map(String::as_str);
+            if device.is_some_and(|device| !devices.contains(device)) {
+                others = others.saturating_add(u64::from(device != Some(GUEST)));
+            } else {
                 rows.push(Row {
                     measurement: row.measurement,
                     tags,
@@ -111,6 +126,10 @@ fn judge(log: &Log, places: &Places) -> anyhow::Result<(Verdict, Tally)> {
         .context("cannot read the store")?;
     let mut held = Vec::new();
     quarantine::list(&places.quarantine, &RealDisk, &BTreeMap::new(), &Filter::default(), |message| {
+        if !topics.contains(&*message.record.message.topic) {
+            others = others.saturating_add(1);
+            return;
+        }
         held.push(Held {
             topic: message.record.message.topic.to_vec(),
             payload: message.record.message.payload.to_vec(),
@@ -119,7 +138,7 @@ fn judge(log: &Log, places: &Places) -> anyhow::Result<(Verdict, Tally)> {
     })
     .context("cannot read the quarantine")?;
     let tally = oracle::tally(log, &rows, &held);
-    Ok((oracle::judge(log, rows, held), tally))
+    Ok((oracle::judge(log, rows, held), tally, others))
 }
 
 impl Books {
@@ -152,6 +171,7 @@ impl Books {
             store_agrees: verdict.map(|verdict| verdict.agrees() && self.discards_agree),
             expected_values: verdict.map(|verdict| verdict.expected),
             found_values: verdict.map(|verdict| verdict.found),
+            others: self.others,
         }
     }
 }
@@ -176,6 +196,13 @@ impl fmt::Display for Books {
         }
         if !self.received_agree {
             writeln!(f, "the account holds fewer messages than were acknowledged, or more than were sent")?;
+        }
+        if self.others > 0 {
+            writeln!(
+                f,
+                "not the city's {:>8} values or refused messages, published by somebody else",
+                self.others
+            )?;
         }
         if let Some((_, tally)) = self.found.as_ref().filter(|_| self.sent_again > 0) {
             writeln!(
