@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use nadikota::mqtt::publish::Publisher;
+use nadikota::point::FieldValue;
+use nadikota::sink::embedded::{Pages, Reader};
 use tempfile::TempDir;
 
 use super::Scale;
@@ -80,14 +82,20 @@ pub fn ask_influx1(database: &InfluxDb) -> Option<f64> {
 }
 
 pub fn ask_store(nadikota: &Nadikota) -> impl FnMut() -> Option<f64> + use<> {
-    let store = rusqlite::Connection::open_with_flags(
-        nadikota.data_dir().join("store.sqlite"),
-        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
-    )
-    .expect("the store");
-    let sql = "SELECT l.value FROM latest l JOIN series s ON s.id = l.series JOIN fields f ON f.id = l.field \
-               WHERE s.text LIKE '%device=PROBE%' AND f.name = 'battery_v'";
-    move || store.query_row(sql, [], |row| row.get(0)).ok()
+    let reader = Reader::open(&nadikota.data_dir()).expect("the store");
+    let (mut from, mut last) = (0, None);
+    move || {
+        let mut pages = Pages::new(&reader, from, i64::MAX, None, Some("PROBE".to_owned())).ok()?;
+        let mut points = Vec::new();
+        while pages.next_page(&mut points).ok()? {}
+        for point in points {
+            let value = point.fields.iter().find(|(name, _)| &**name == "battery_v");
+            if let Some((_, FieldValue::Float(value))) = value {
+                (from, last) = (point.time, Some(*value));
+            }
+        }
+        last
+    }
 }
 
 /// The probe counts up in its value, so one answer tells which publishes are there.

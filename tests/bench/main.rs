@@ -76,9 +76,9 @@ fn main() {
         if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
             println!("== {name}");
             measure(scale, &mut report);
+            if !scale.quick {
+                report.write();
+            }
         }
-    }
-    if !scale.quick && chosen.is_empty() {
-        report.write();
     }
 }

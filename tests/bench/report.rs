@@ -51,7 +51,8 @@ pub fn short(value: f64) -> String {
 
 impl Report {
     pub fn title(&mut self, title: &str, what: &str) {
-        self.add(&format!("\n## {title}\n\n{what}\n\n"));
+        let day = jiff::Timestamp::now().strftime("%Y-%m-%d");
+        self.add(&format!("\n## {title}\n\n{what} Measured {day}.\n\n"));
     }
 
     pub fn table(&mut self, head: &[&str], rows: &[Vec<String>]) {
@@ -71,27 +72,38 @@ impl Report {
         self.text.push_str(text);
     }
 
+    /// Writes the page; sections that were not measured this time stay.
     pub fn write(&self) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
-        let mut page = String::from(
-            "# Performance\n\nMade by `tests/bench/run`. Machines are shared and noisy: a figure means something \
-             beside its reference, which was measured in the same run. Medians, with the lowest and highest.\n",
-        );
+        let former = std::fs::read_to_string(&path).unwrap_or_default();
+        let mut sections: Vec<_> = sections(&former).collect();
+        for (title, text) in self::sections(&self.text) {
+            match sections.iter_mut().find(|(known, _)| *known == title) {
+                Some(section) => section.1 = text,
+                None => sections.push((title, text)),
+            }
+        }
         let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpu
             .lines()
             .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
             .map_or("unknown", |(_, name)| name);
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let day = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-        let _ = write!(
-            page,
-            "\n{day}; nadikota {}, release profile; {cores} cores of {model}; Mosquitto 2.0.11, InfluxDB 1.6.7, \
-             all on one machine over loopback.\n",
+        let mut page = format!(
+            "# Performance\n\nMade by `tests/bench/run`. Machines are shared and noisy: a figure means something \
+             beside its reference, which was measured in the same run. Medians, with the lowest and highest.\n\n\
+             nadikota {}, release profile; {cores} cores of {model}; Mosquitto 2.0.11, InfluxDB 1.6.7, all on one \
+             machine over loopback.\n",
             env!("CARGO_PKG_VERSION"),
         );
-        page.push_str(&self.text);
+        for (title, text) in sections {
+            let _ = write!(page, "\n## {title}\n\n{}\n", text.trim());
+        }
         std::fs::write(&path, page).expect("docs/performance.md");
-        println!("\nwritten: docs/performance.md");
     }
+}
+
+/// Title and text of each section.
+fn sections(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    page.split("\n## ").skip(1).filter_map(|section| section.split_once('\n'))
 }
