@@ -395,7 +395,8 @@ fn a_database_that_refuses_the_token_degrades_and_leaves_ready_alone() {
     publish();
     let health = poll_until(LIMIT, "the reason is told", || {
         let health = nadikota.health()?;
-        health.to_string().contains("401").then_some(health)
+        let reason = health["parts"]["destination default"]["reason"].as_str()?.to_owned();
+        reason.contains("401").then_some(health)
     });
     publish();
     poll_until(LIMIT, "both are received and pending", || {
