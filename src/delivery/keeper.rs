@@ -218,6 +218,8 @@ impl Keeper {
             quarantine.mend().map_err(|error| error.to_string())?;
             // The cursor first: a state ahead of it would judge messages by those that come after them.
             cursor::save(&next, &dir, disk.as_ref()).map_err(|error| error.to_string())?;
+            let positions = next.destinations.iter();
+            quarantine.settle(positions.map(|(name, progress)| (name.clone(), progress.position)).collect());
             for (name, snapshot) in &snapshots {
                 snapshot::save(&dir, name, snapshot, disk.as_ref()).map_err(|error| error.to_string())?;
             }
@@ -225,9 +227,6 @@ impl Keeper {
         })
         .await
         .map_err(|error| error.to_string())??;
-        let positions = written.destinations.iter();
-        let positions = positions.map(|(name, progress)| (name.clone(), progress.position)).collect();
-        self.standings.quarantine.settle(positions);
         self.replay_from.extend(snapshots.into_iter().map(|(name, snapshot)| (name, snapshot.next)));
         self.cursor = written;
         Ok(())

@@ -217,7 +217,7 @@ impl Quarantine {
         mended
     }
 
-    /// The cursor file holds these positions now.
+    /// The cursor file holds these positions now. Blocks while a write is under way.
     pub fn settle(&self, positions: BTreeMap<String, u64>) {
         self.lock().settled = positions;
     }
