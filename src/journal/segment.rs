@@ -156,13 +156,15 @@ fn block(block: &[u8], magic: Magic) -> (Kind, u64, Salt) {
         let ours = block.get(..8) == Some(magic.as_slice()) || block.iter().all(|byte| *byte == 0);
         return nothing(if ours { Kind::Damaged } else { Kind::Foreign });
     }
+    let number = u64::from_le_bytes(number);
     let kind = match u16::from_le_bytes(version) {
         _ if block.get(..8) != Some(magic.as_slice()) => Kind::Foreign,
+        VERSION if number > LAST => return nothing(Kind::Damaged),
         VERSION => Kind::Ours,
-        later if later > VERSION => Kind::Newer,
+        later if later > VERSION && number <= LAST => Kind::Newer,
         _ => Kind::Foreign,
     };
-    (kind, u64::from_le_bytes(number), salt)
+    (kind, number, salt)
 }
 
 /// How the numbers at the beginning of the bodies run; tells chance from frames after damage.

@@ -11,7 +11,7 @@ pub fn targets() -> Vec<Target> {
         target("trap_panic", |_| on_x(|| panic!("the trap"))),
         target("trap_abort", |_| on_x(|| std::process::abort())),
         target("trap_memory", |_| on_x(|| drop(std::hint::black_box(vec![1_u8; 8 << 30])))),
-        target("trap_stack", |_| on_x(|| drop(std::hint::black_box(deeper(1))))),
+        target("trap_stack", |_| on_x(|| _ = std::hint::black_box(deeper(1)))),
         target(SLOW, |_| {
             on_x(|| {
                 loop {

@@ -183,6 +183,29 @@ fn a_later_versions_segment_is_left_and_its_numbers_are_not_given() {
 }
 
 #[test]
+fn a_header_with_a_number_that_no_journal_reaches_is_not_believed() {
+    let disk = written(&[3], 1 << 20);
+    let path = paths(&disk).remove(0);
+    for version in [1_u8, 9] {
+        let mut bytes = segments(&disk).remove(&path).unwrap();
+        bytes[8] = version;
+        bytes[12..20].copy_from_slice(&(u64::MAX - 1_000).to_le_bytes());
+        let sum = crc32fast::hash(&bytes[..36]).to_le_bytes();
+        bytes[36..40].copy_from_slice(&sum);
+        bytes.copy_within(..40, 40);
+        let mut files = disk.files();
+        files.insert(path.clone(), bytes);
+        let disk = MemoryDisk::holding(files);
+        let (journal, mut writer) = begun(&disk, &small());
+        let end = journal.end();
+        assert!(end < 1_000, "counted on from {end}");
+        let _appended = journal.try_append(message(1)).unwrap();
+        assert!(writer.turn());
+        assert_eq!(journal.end(), end + 1);
+    }
+}
+
+#[test]
 fn every_flipped_byte_is_repaired_to_sound_files_and_gives_no_number_twice() {
     let whole = written(&[4, 4], 1 << 20);
     for path in paths(&whole) {
