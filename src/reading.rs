@@ -33,6 +33,8 @@ pub struct Reading<'a> {
 pub struct Sample<'a> {
     /// The device that the payload itself names.
     pub device: Option<Cow<'a, str>>,
+    /// The device model that the payload names.
+    pub model: Option<Cow<'a, str>>,
     /// The time told, Unix time in nanoseconds.
     pub time: Option<i64>,
     pub readings: Vec<Reading<'a>>,

@@ -87,7 +87,7 @@ pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>
             "an event without readings, such as a join or an acknowledgement".to_owned(),
         ));
     };
-    Ok(Decoded::Samples { samples: vec![Sample { device, time, readings }], rest: None })
+    Ok(Decoded::Samples { samples: vec![Sample { device, time, readings, ..Sample::default() }], rest: None })
 }
 
 /// How well it was heard, by the gateway that heard it best, and its count, whose gaps are losses.

@@ -75,21 +75,30 @@ impl Format {
         }
     }
 
-    /// Decodes one payload.
-    pub fn decode<'a>(&self, payload: &'a [u8], hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
-        let text = std::str::from_utf8(payload).map_err(|error| {
-            let detail = format!("not valid UTF-8 from byte {} on", error.valid_up_to());
-            Rejection::new(Reason::Malformed, detail)
-        })?;
-        // A byte order mark says nothing here.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    /// Decodes one message.
+    pub fn decode<'a>(
+        &self,
+        _topic: &'a str,
+        payload: &'a [u8],
+        hints: &Hints<'_>,
+    ) -> Result<Decoded<'a>, Rejection> {
         match self {
-            Self::Json(settings) => json::decode(settings, text, hints),
-            Self::Value(settings) => value::decode(settings, text),
-            Self::Chirpstack => chirpstack::decode(text, hints),
-            Self::Senml => senml::decode(text, hints),
+            Self::Json(settings) => json::decode(settings, text(payload)?, hints),
+            Self::Value(settings) => value::decode(settings, text(payload)?),
+            Self::Chirpstack => chirpstack::decode(text(payload)?, hints),
+            Self::Senml => senml::decode(text(payload)?, hints),
         }
     }
+}
+
+/// The payload of a format that is text.
+fn text(payload: &[u8]) -> Result<&str, Rejection> {
+    let text = std::str::from_utf8(payload).map_err(|error| {
+        let detail = format!("not valid UTF-8 from byte {} on", error.valid_up_to());
+        Rejection::new(Reason::Malformed, detail)
+    })?;
+    // A byte order mark says nothing here.
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// Why JSON text is not what it should be, with the place. What stands there may be quoted, so not at any length.

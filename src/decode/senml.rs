@@ -260,7 +260,7 @@ impl<'a> Pack<'a, '_> {
                 Some(sample) if sample.time == time && sample.device == device => {
                     sample.readings.push(reading)
                 }
-                _ => samples.push(Sample { device, time, readings: vec![reading] }),
+                _ => samples.push(Sample { device, time, readings: vec![reading], ..Sample::default() }),
             }
         }
         Ok(Decoded::Samples { samples, rest })

@@ -40,6 +40,6 @@ pub(super) fn decode<'a>(settings: &Settings, text: &'a str) -> Result<Decoded<'
     };
     let name = Cow::Owned(settings.name.clone());
     let reading = Reading { name, value, unit: None, channel: None };
-    let sample = Sample { device: None, time: None, readings: vec![reading] };
+    let sample = Sample { readings: vec![reading], ..Sample::default() };
     Ok(Decoded::Samples { samples: vec![sample], rest: None })
 }

@@ -199,7 +199,7 @@ impl Transform {
         }
 
         let captured = route.topic.capture(topic, "device").filter(|device| !device.is_empty());
-        let (samples, rest) = self.decode(record, route, profile, captured)?;
+        let (samples, rest) = self.decode(record, topic, route, profile, captured)?;
         let start = out.len();
         let when = When {
             config: &self.config.time,
@@ -253,6 +253,7 @@ impl Transform {
     fn decode<'a, 'r>(
         &'r self,
         record: &'a Record,
+        topic: &'a str,
         route: &Route,
         profile: &Profile,
         captured: Option<&str>,
@@ -263,7 +264,7 @@ impl Transform {
             limits: &self.config.limits,
             now: record.received,
         };
-        let read = |hints: &Hints<'_>| match route.format.decode(&record.message.payload, hints) {
+        let read = |hints: &Hints<'_>| match route.format.decode(topic, &record.message.payload, hints) {
             Ok(Decoded::Samples { samples, rest }) => Ok((samples, rest)),
             Ok(Decoded::NotData(what)) => Err(discard(Reason::NotData, what)),
             Err(rejection) => Err(Decision::Quarantine(rejection)),

@@ -19,7 +19,7 @@ impl Transform {
         if size > self.config.max_payload {
             return false;
         }
-        self.decode(record, route, profile, captured)
+        self.decode(record, topic, route, profile, captured)
             .is_ok_and(|(samples, _)| samples.iter().any(|sample| sample.device.as_deref() == Some(device)))
     }
 }

@@ -137,7 +137,7 @@ fn decoder(format: fn(&[u8]) -> Format) -> Try {
         let judged = [(false, Limits::default()), (true, Limits::default()), (false, small)];
         hash(&judged.map(|(number_text, limits)| {
             let hints = Hints { number_text, zone: &zone, limits: &limits, now: NOW };
-            behaviour(&format.decode(input, &hints), &limits)
+            behaviour(&format.decode("city/a", input, &hints), &limits)
         }))
     })
 }

@@ -16,6 +16,7 @@ mod errors;
 mod expiry;
 mod faults;
 mod flags;
+mod formats;
 mod full_journal;
 mod grafana;
 mod house;
