@@ -155,13 +155,12 @@ impl Poller {
             .drain(..)
             .filter_map(|event| match event {
                 // How many they are is all that anybody asks.
-                Event::AckSent(_) => {
-                    *acks = acks.saturating_add(1);
-                    counts.acks_written.fetch_add(1, Ordering::Relaxed);
-                    counts.acks_gone.fetch_add(1, Ordering::Relaxed);
+                Event::AcksSent(written) => {
+                    *acks = acks.saturating_add(written);
+                    counts.acks_written.fetch_add(written, Ordering::Relaxed);
+                    counts.acks_gone.fetch_add(written, Ordering::Relaxed);
                     None
                 }
-                Event::Other => None,
                 event => Some(Told { acks: std::mem::take(acks), event }),
             })
             .collect();

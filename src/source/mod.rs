@@ -309,7 +309,7 @@ impl Source {
                     "check that the broker runs and that address, user and password are right; it tries again by itself",
                 );
             }
-            Event::Publish(_) | Event::AckSent(_) | Event::Other => {}
+            Event::Publish(_) | Event::AcksSent(_) => {}
         }
     }
 }
@@ -324,13 +324,7 @@ impl Source {
         let stale = note(&self.line, &wanted).await;
         self.to_unsubscribe = stale.len();
         (self.config.options.filters, self.config.options.stale) = (wanted.clone(), stale.clone());
-        if let Err(error) = acknowledger.subscribe(wanted, stale) {
-            tracing::warn!(
-                source = self.number,
-                error,
-                "cannot subscribe now; it is done at the next connection"
-            );
-        }
+        acknowledger.subscribe(wanted, stale);
     }
 
     /// The broker has dropped what we no longer want.
