@@ -2,7 +2,7 @@
 //!
 //! Polling belongs to one task and acknowledging to another, and none waits for the other: the acknowledger leaves
 //! packet identifiers, the poller writes all that are there at once. The client crate's own loop would write and
-//! flush each PUBACK alone, which cost more than all the rest of a message's way (decision 019).
+//! flush each PUBACK alone, which cost more than all the rest of a message's way (decision 020).
 
 mod certificate;
 mod event;
