@@ -166,10 +166,11 @@ impl Connection {
         })
     }
 
-    /// What the last poll brought beside its event, as far as it is publishes and PUBACKs: it costs no wait.
-    pub fn more(&mut self, events: &mut Vec<Event>) {
+    /// What the last poll brought beside its event, as far as it is publishes and PUBACKs, until there are so many:
+    /// it costs no wait.
+    pub fn more(&mut self, events: &mut Vec<Event>, most: usize) {
         if let Some(up) = &mut self.up {
-            up.more(events);
+            up.more(events, most);
         }
     }
 

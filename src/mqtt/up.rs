@@ -138,10 +138,12 @@ impl Up {
         }
     }
 
-    /// Publishes and PUBACKs that are there already.
-    pub(super) fn more(&mut self, events: &mut Vec<Event>) {
+    /// Publishes and PUBACKs that are there already, so many at most.
+    pub(super) fn more(&mut self, events: &mut Vec<Event>, most: usize) {
         let plain = |event: &mut Event| matches!(event, Event::Publish(_) | Event::AcksSent(_));
-        while let Some(event) = self.ready.pop_front_if(plain) {
+        while events.len() < most
+            && let Some(event) = self.ready.pop_front_if(plain)
+        {
             events.push(event);
         }
     }
