@@ -51,8 +51,8 @@ pub fn measure(scale: Scale, report: &mut Report) {
             "{} messages of about 200 bytes and 8 values wait at one Mosquitto, QoS 1. The bare client acknowledges and \
              does nothing else; it does so while it reads, and the acknowledgements of one read leave together. One that \
              acknowledges what it has seen writes each by itself, which is what its library (rumqttc) offers to anybody \
-             who acknowledges later than on arrival; nadikota is built on it. nadikota writes each to its journal, syncs, acknowledges, decodes, checks, flags, and \
-             sends it gzipped to a server that answers 204; with the destination away, nothing listens there.",
+             who acknowledges later than on arrival. nadikota uses that library's packets in a loop of its own. It writes \
+             each message to its journal, syncs, acknowledges, decodes, checks, flags, and sends it gzipped to a server that answers 204; with the destination away, nothing listens there.",
             short(count as f64)
         ),
     );
