@@ -86,7 +86,7 @@ impl Format {
             Self::Json(settings) => json::decode(settings, text(payload)?, hints),
             Self::Value(settings) => value::decode(settings, text(payload)?),
             Self::Chirpstack => chirpstack::decode(text(payload)?, hints),
-            Self::Senml => senml::decode(text(payload)?, hints),
+            Self::Senml => senml::decode(payload, hints),
         }
     }
 }
