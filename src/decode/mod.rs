@@ -3,7 +3,10 @@
 mod chirpstack;
 mod flatten;
 pub mod json;
+mod memory;
+mod protobuf;
 mod senml;
+mod sparkplug_b;
 pub mod told;
 pub mod value;
 
@@ -12,6 +15,7 @@ use jiff::tz::TimeZone;
 use crate::outcome::{Reason, Rejection};
 use crate::settings::Section;
 
+pub use self::memory::Memory;
 pub use crate::reading::Decoded;
 
 /// A format with its settings.
@@ -21,6 +25,7 @@ pub enum Format {
     Value(value::Settings),
     Chirpstack,
     Senml,
+    SparkplugB,
 }
 
 /// What a decoder must know beside the payload.
@@ -59,8 +64,12 @@ impl Format {
             "value" => Some(Self::Value(value::Settings::read(section))),
             "chirpstack" => Some(Self::Chirpstack),
             "senml" => Some(Self::Senml),
+            "sparkplug_b" => Some(Self::SparkplugB),
             _ => {
-                section.problem("format", "must be \"json\", \"value\", \"chirpstack\" or \"senml\"");
+                section.problem(
+                    "format",
+                    "must be \"json\", \"value\", \"chirpstack\", \"senml\" or \"sparkplug_b\"",
+                );
                 None
             }
         }
@@ -72,21 +81,37 @@ impl Format {
             Self::Value(_) => "value",
             Self::Chirpstack => "chirpstack",
             Self::Senml => "senml",
+            Self::SparkplugB => "sparkplug_b",
         }
     }
 
-    /// Decodes one message.
+    /// Whether a message says more to who knows the earlier ones; then it must be decoded once.
+    pub const fn remembers(&self) -> bool {
+        matches!(self, Self::SparkplugB)
+    }
+
+    /// The device that the topic names by a rule of the format's own.
+    pub fn device_in(&self, topic: &str) -> Option<String> {
+        match self {
+            Self::SparkplugB => sparkplug_b::device(topic),
+            _ => None,
+        }
+    }
+
+    /// Decodes one message; `memory` is that of the messages before it.
     pub fn decode<'a>(
         &self,
-        _topic: &'a str,
+        topic: &'a str,
         payload: &'a [u8],
         hints: &Hints<'_>,
+        memory: &mut Memory,
     ) -> Result<Decoded<'a>, Rejection> {
         match self {
             Self::Json(settings) => json::decode(settings, text(payload)?, hints),
             Self::Value(settings) => value::decode(settings, text(payload)?),
             Self::Chirpstack => chirpstack::decode(text(payload)?, hints),
             Self::Senml => senml::decode(payload, hints),
+            Self::SparkplugB => sparkplug_b::decode(topic, payload, hints, &mut memory.births),
         }
     }
 }
