@@ -1,14 +1,20 @@
 //! Decoders: from a payload to readings. One file for each format; this one picks it.
 
+mod airgradient;
 mod chirpstack;
 mod flatten;
 pub mod json;
 mod memory;
+mod pick;
 mod protobuf;
 mod senml;
+mod sensorthings;
+mod shelly;
+pub mod smart_citizen;
 mod sparkplug_b;
 pub mod told;
 pub mod value;
+pub mod zigbee2mqtt;
 
 use jiff::tz::TimeZone;
 
@@ -26,7 +32,26 @@ pub enum Format {
     Chirpstack,
     Senml,
     SparkplugB,
+    Zigbee2Mqtt(zigbee2mqtt::Settings),
+    Shelly,
+    AirGradient,
+    SensorThings,
+    SmartCitizen(smart_citizen::Settings),
 }
+
+/// What a route may name.
+const NAMES: &[&str] = &[
+    "json",
+    "value",
+    "chirpstack",
+    "senml",
+    "sparkplug_b",
+    "zigbee2mqtt",
+    "shelly",
+    "airgradient",
+    "sensorthings",
+    "smart_citizen",
+];
 
 /// What a decoder must know beside the payload.
 #[derive(Debug)]
@@ -65,11 +90,13 @@ impl Format {
             "chirpstack" => Some(Self::Chirpstack),
             "senml" => Some(Self::Senml),
             "sparkplug_b" => Some(Self::SparkplugB),
+            "zigbee2mqtt" => Some(Self::Zigbee2Mqtt(zigbee2mqtt::Settings::read(section))),
+            "shelly" => Some(Self::Shelly),
+            "airgradient" => Some(Self::AirGradient),
+            "sensorthings" => Some(Self::SensorThings),
+            "smart_citizen" => Some(Self::SmartCitizen(smart_citizen::Settings::read(section))),
             _ => {
-                section.problem(
-                    "format",
-                    "must be \"json\", \"value\", \"chirpstack\", \"senml\" or \"sparkplug_b\"",
-                );
+                section.problem("format", format!("must be one of \"{}\"", NAMES.join("\", \"")));
                 None
             }
         }
@@ -82,6 +109,11 @@ impl Format {
             Self::Chirpstack => "chirpstack",
             Self::Senml => "senml",
             Self::SparkplugB => "sparkplug_b",
+            Self::Zigbee2Mqtt(_) => "zigbee2mqtt",
+            Self::Shelly => "shelly",
+            Self::AirGradient => "airgradient",
+            Self::SensorThings => "sensorthings",
+            Self::SmartCitizen(_) => "smart_citizen",
         }
     }
 
@@ -112,6 +144,11 @@ impl Format {
             Self::Chirpstack => chirpstack::decode(text(payload)?, hints),
             Self::Senml => senml::decode(payload, hints),
             Self::SparkplugB => sparkplug_b::decode(topic, payload, hints, &mut memory.births),
+            Self::Zigbee2Mqtt(settings) => zigbee2mqtt::decode(settings, topic, text(payload)?, hints),
+            Self::Shelly => shelly::decode(topic, text(payload)?, hints),
+            Self::AirGradient => airgradient::decode(text(payload)?, hints),
+            Self::SensorThings => sensorthings::decode(topic, text(payload)?, hints),
+            Self::SmartCitizen(settings) => smart_citizen::decode(settings, topic, payload, hints),
         }
     }
 }

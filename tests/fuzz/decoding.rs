@@ -7,12 +7,13 @@ use jiff::tz::TimeZone;
 use nadikota::config;
 use nadikota::decode::Format::SparkplugB;
 use nadikota::decode::told::TimeFormat;
-use nadikota::decode::{Decoded, Format, Hints, Limits, Memory, json, value};
+use nadikota::decode::{Decoded, Format, Hints, Limits, Memory, json, smart_citizen, value, zigbee2mqtt};
 use nadikota::line_protocol;
 use nadikota::message::Record;
 use nadikota::outcome::Rejection;
 use nadikota::point::{FieldValue, Point};
 use nadikota::reading::ReadingValue;
+use nadikota::secret::Secret;
 use nadikota::transform::{Decision, State};
 
 use super::{Target, Try, hash, shape};
@@ -34,6 +35,31 @@ pub fn targets() -> Vec<Target> {
         target("chirpstack", |_| decoder(|_| Format::Chirpstack), CHIRPSTACK),
         target("senml", |_| decoder(|_| Format::Senml), SENML),
         target("sparkplug_b", |_| sparkplug(), SPARKPLUG),
+        target(
+            "zigbee2mqtt",
+            |_| with_topic(bridge()),
+            &["zigbee2mqtt/a\n{", "\"last_seen\":", "/availability\n"],
+        ),
+        target(
+            "shelly",
+            |_| with_topic(Format::Shelly),
+            &["d/events/rpc\n{", "d/status/switch:0\n{", "\"params\":{"],
+        ),
+        target(
+            "airgradient",
+            |_| with_topic(Format::AirGradient),
+            &["\"atmpCompensated\":", "\"serialno\":\"a\""],
+        ),
+        target(
+            "sensorthings",
+            |_| with_topic(Format::SensorThings),
+            &["v1.1/Datastreams(5)/Observations\n", "\"result\":"],
+        ),
+        target(
+            "smart_citizen",
+            |_| with_topic(smart_citizen()),
+            &["device/sck/aaaaaa/readings/raw\n{", "t:", ",55:1"],
+        ),
         target("transform", transform, TRANSFORM),
     ]
 }
@@ -178,6 +204,30 @@ fn sparkplug() -> Try {
         let text = serde_json::to_string(&memory).expect("a snapshot");
         assert_eq!(serde_json::from_str::<Memory>(&text).expect("the same"), memory);
         hash(&(judged, memory.size().min(6)))
+    })
+}
+
+fn bridge() -> Format {
+    Format::Zigbee2Mqtt(zigbee2mqtt::Settings { base: "zigbee2mqtt".to_owned() })
+}
+
+fn smart_citizen() -> Format {
+    let kit = smart_citizen::Kit { device: "sck-01".to_owned(), token: Secret::new("aaaaaa") };
+    Format::SmartCitizen(smart_citizen::Settings { kits: vec![kit] })
+}
+
+/// The first line is the topic, the rest the payload.
+fn with_topic(format: Format) -> Try {
+    let zone = TimeZone::get("Asia/Jakarta").expect("a zone");
+    Box::new(move |input| {
+        let at = input.iter().position(|byte| *byte == b'\n').unwrap_or_default();
+        let Ok(topic) = std::str::from_utf8(&input[..at]) else { return 0 };
+        let payload = input.get(at + 1..).unwrap_or_default();
+        let small = Limits { max_depth: 4, max_values: 20 };
+        hash(&[Limits::default(), small].map(|limits| {
+            let hints = Hints { number_text: false, zone: &zone, limits: &limits, now: NOW };
+            behaviour(&format.decode(topic, payload, &hints, &mut Memory::default()), &limits)
+        }))
     })
 }
 
