@@ -83,4 +83,19 @@ mod tests {
         snapshots.begin(now, &state);
         assert!(snapshots.reached(60_002).is_some());
     }
+
+    #[test]
+    fn what_later_messages_are_read_by_is_copied_a_second_after_it_was_told() {
+        let now = Instant::now();
+        let told: State = serde_json::from_str(r#"{"decoders":{"births":{"changes":1}}}"#).unwrap();
+        let mut snapshots = Snapshots::new(now);
+        snapshots.took(1, 1);
+        snapshots.begin(now, &told);
+        assert_eq!(snapshots.reached(2), None);
+        snapshots.begin(now + SOON, &told);
+        assert_eq!(snapshots.reached(2).map(|snapshot| snapshot.next), Some(2));
+        snapshots.took(2, 1);
+        snapshots.begin(now + SOON * 3, &told);
+        assert_eq!(snapshots.reached(3), None, "once is enough");
+    }
 }

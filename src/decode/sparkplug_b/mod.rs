@@ -116,7 +116,7 @@ pub(super) fn decode<'a>(
             message.metric(metric, told, &edge)?;
         }
     }
-    Ok(message.samples(id, edge, missing))
+    Ok(message.samples(&id, edge, missing))
 }
 
 /// The readings of one message in the making.
@@ -263,14 +263,14 @@ impl<'a> Message<'a, '_> {
     }
 
     /// Readings of one moment together, in order of time.
-    fn samples(mut self, id: String, edge: String, missing: u8) -> Decoded<'a> {
+    fn samples(mut self, id: &str, edge: String, missing: u8) -> Decoded<'a> {
         self.told.sort_by_key(|(time, _)| *time);
         let mut samples: Vec<Sample<'a>> = Vec::new();
         for (time, reading) in self.told {
             match samples.last_mut() {
                 Some(sample) if sample.time == time => sample.readings.push(reading),
                 _ => {
-                    let device = Some(Cow::Owned(id.clone()));
+                    let device = Some(Cow::Owned(id.to_owned()));
                     samples.push(Sample { device, time, readings: vec![reading], ..Sample::default() });
                 }
             }

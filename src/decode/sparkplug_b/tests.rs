@@ -1,5 +1,7 @@
 //! Sparkplug B, tested: whole numbers of every type, the count of messages, what is remembered, and hostile shapes.
 
+#![expect(clippy::cast_possible_truncation, reason = "the writer takes seven bits")]
+
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -13,7 +15,7 @@ const LEVEL: &str = "spBv1.0/water/DDATA/pump-1/level";
 fn varint(mut number: u64) -> Vec<u8> {
     let mut out = Vec::new();
     while number > 0x7f {
-        out.push(number as u8 | 0x80);
+        out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
     }
     out.push(number as u8);

@@ -24,7 +24,6 @@ const UINT64: u32 = 8;
 pub(super) const DATE_TIME: u32 = 13;
 
 /// Reads a value; an error is what to say of the metric. `most` bounds the elements of an array.
-#[expect(clippy::cast_precision_loss, reason = "every number is stored as a float")]
 pub(super) fn value<'a>(raw: Raw<'a>, datatype: u32, most: usize) -> Result<Value<'a>, Rejection> {
     let wrong = |is: &str| {
         let detail = format!("is {is}, and its datatype is {datatype}");
@@ -103,7 +102,7 @@ fn array(bytes: &[u8], datatype: u32, most: usize) -> Result<Value<'_>, Rejectio
         24 | 28 | 30 => 4,
         _ => 8,
     };
-    if bytes.len() % size != 0 {
+    if !bytes.len().is_multiple_of(size) {
         let detail = format!("has {} bytes, no whole number of elements of {size}", bytes.len());
         return Err(Rejection::new(Reason::Malformed, detail));
     }

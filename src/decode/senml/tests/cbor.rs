@@ -1,5 +1,11 @@
 //! Packs in CBOR: the RFC's own bytes, each way to write a value, what is refused and where, and hostile shapes.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the writer narrows what it has looked at"
+)]
+
 use serde_json::Value;
 
 use super::*;
