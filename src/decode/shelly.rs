@@ -23,6 +23,8 @@ use super::{Decoded, Hints, malformed, pick};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue, Sample};
 
+/// Each reading carries it, so length times count must stay bounded.
+const MAX_COMPONENT: usize = 64;
 /// Components that measure nothing.
 const SYSTEM: [&str; 13] = [
     "ble", "bthome", "cloud", "eth", "ht_ui", "knx", "matter", "modbus", "mqtt", "plugs_ui", "script", "ui",
@@ -44,6 +46,10 @@ pub(super) fn decode<'a>(topic: &'a str, text: &'a str, hints: &Hints<'_>) -> Re
     let levels: Vec<&str> = topic.rsplitn(4, '/').collect();
     match levels.as_slice() {
         ["rpc", "events", ..] => events(text, hints),
+        [component, "status", ..] if component.len() > MAX_COMPONENT => {
+            let detail = format!("a component of {} bytes is none of Shelly's", component.len());
+            Err(Rejection::new(Reason::Malformed, detail))
+        }
         [component, "status", prefix, ..] => {
             let mut readings = pick::object(text, hints)?;
             readings.iter_mut().for_each(|reading| {
