@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Catalogue;
 use crate::decimal;
+use crate::hashing::Seeded;
 use crate::outcome::{Reason, Rejection};
 use crate::quantity::Quantity;
 use crate::reading::ReadingValue;
@@ -19,7 +20,7 @@ pub struct Profile {
     pub measurement: Option<Arc<str>>,
     /// Numbers may come as text.
     pub number_text: bool,
-    pub names: HashMap<String, Mapping>,
+    pub names: HashMap<String, Mapping, Seeded>,
 }
 
 /// One of the device's names.
@@ -92,7 +93,7 @@ impl Profiles {
                 }
             };
             for (name, entry) in file.profiles {
-                let mut names = HashMap::new();
+                let mut names = HashMap::default();
                 for (device_name, mapping) in entry.names {
                     match Mapping::new(mapping, catalogue) {
                         Ok(mapping) => {
