@@ -64,6 +64,8 @@ reasons! {
     TimeTooOld = "time_too_old",
     /// The topic or payload does not say which device it is.
     NoDevice = "no_device",
+    /// It names by a number what a message that did not arrive would have told (a Sparkplug birth).
+    NoBirth = "no_birth",
     /// More unknown names than a measurement may hold.
     TooManyFields = "too_many_fields",
     /// More unregistered devices than may be stored.

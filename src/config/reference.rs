@@ -9,7 +9,15 @@ use crate::registry::Registry;
 use crate::settings::{Problems, Section};
 
 const CATALOGUE: &str = include_str!("../../config/catalogue.toml");
-const PROFILES: &str = include_str!("../../config/profiles/pasuruan.toml");
+/// One file for each vendor or platform.
+const PROFILES: &[(&str, &str)] = &[
+    ("pasuruan", include_str!("../../config/profiles/pasuruan.toml")),
+    ("airgradient", include_str!("../../config/profiles/airgradient.toml")),
+    ("sensorthings", include_str!("../../config/profiles/sensorthings.toml")),
+    ("shelly", include_str!("../../config/profiles/shelly.toml")),
+    ("smart_citizen", include_str!("../../config/profiles/smart_citizen.toml")),
+    ("zigbee2mqtt", include_str!("../../config/profiles/zigbee2mqtt.toml")),
+];
 /// The registry of the simulated city, which the demo runs with.
 pub const DEMO_DEVICES: &str = include_str!("../../config/devices.csv");
 
@@ -53,7 +61,7 @@ impl Sources {
         let catalogue =
             text.and_then(|(text, origin)| kept("catalogue", Catalogue::load(&text, &origin), problems));
         let files = match &self.profiles {
-            None => Some(vec![("the profiles inside the program".to_owned(), PROFILES.to_owned())]),
+            None => Some(inside()),
             Some(folder) => toml_files(folder, problems),
         };
         let profiles = catalogue.as_ref().zip(files);
@@ -75,6 +83,14 @@ impl Sources {
         let (text, origin) = text("devices", self.devices.as_deref(), DEMO_DEVICES, problems)?;
         kept("devices", Registry::load(&text, &origin, zone, profiles), problems)
     }
+}
+
+/// The program's own profiles.
+fn inside() -> Vec<(String, String)> {
+    let file = |(name, text): &(&str, &str)| {
+        (format!("the profiles inside the program, {name}.toml"), (*text).to_owned())
+    };
+    PROFILES.iter().map(file).collect()
 }
 
 /// The text of a file with its name.

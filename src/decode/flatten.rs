@@ -16,7 +16,7 @@ use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
 const MAX_NAME: usize = 256;
 
 /// What is looked for on the way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Wanted<'w> {
     pub(super) time: Option<&'w str>,
     pub(super) device: Option<&'w str>,

@@ -1,17 +1,27 @@
 //! Decoders: from a payload to readings. One file for each format; this one picks it.
 
+mod airgradient;
 mod chirpstack;
 mod flatten;
 pub mod json;
+mod memory;
+mod pick;
+mod protobuf;
 mod senml;
+mod sensorthings;
+mod shelly;
+pub mod smart_citizen;
+mod sparkplug_b;
 pub mod told;
 pub mod value;
+pub mod zigbee2mqtt;
 
 use jiff::tz::TimeZone;
 
 use crate::outcome::{Reason, Rejection};
 use crate::settings::Section;
 
+pub use self::memory::Memory;
 pub use crate::reading::Decoded;
 
 /// A format with its settings.
@@ -21,7 +31,27 @@ pub enum Format {
     Value(value::Settings),
     Chirpstack,
     Senml,
+    SparkplugB,
+    Zigbee2Mqtt(zigbee2mqtt::Settings),
+    Shelly,
+    AirGradient,
+    SensorThings,
+    SmartCitizen(smart_citizen::Settings),
 }
+
+/// What a route may name.
+const NAMES: &[&str] = &[
+    "json",
+    "value",
+    "chirpstack",
+    "senml",
+    "sparkplug_b",
+    "zigbee2mqtt",
+    "shelly",
+    "airgradient",
+    "sensorthings",
+    "smart_citizen",
+];
 
 /// What a decoder must know beside the payload.
 #[derive(Debug)]
@@ -59,8 +89,14 @@ impl Format {
             "value" => Some(Self::Value(value::Settings::read(section))),
             "chirpstack" => Some(Self::Chirpstack),
             "senml" => Some(Self::Senml),
+            "sparkplug_b" => Some(Self::SparkplugB),
+            "zigbee2mqtt" => Some(Self::Zigbee2Mqtt(zigbee2mqtt::Settings::read(section))),
+            "shelly" => Some(Self::Shelly),
+            "airgradient" => Some(Self::AirGradient),
+            "sensorthings" => Some(Self::SensorThings),
+            "smart_citizen" => Some(Self::SmartCitizen(smart_citizen::Settings::read(section))),
             _ => {
-                section.problem("format", "must be \"json\", \"value\", \"chirpstack\" or \"senml\"");
+                section.problem("format", format!("must be one of \"{}\"", NAMES.join("\", \"")));
                 None
             }
         }
@@ -72,21 +108,47 @@ impl Format {
             Self::Value(_) => "value",
             Self::Chirpstack => "chirpstack",
             Self::Senml => "senml",
+            Self::SparkplugB => "sparkplug_b",
+            Self::Zigbee2Mqtt(_) => "zigbee2mqtt",
+            Self::Shelly => "shelly",
+            Self::AirGradient => "airgradient",
+            Self::SensorThings => "sensorthings",
+            Self::SmartCitizen(_) => "smart_citizen",
         }
     }
 
-    /// Decodes one message.
+    /// Whether a message says more to who knows the earlier ones; then it must be decoded once.
+    pub const fn remembers(&self) -> bool {
+        matches!(self, Self::SparkplugB)
+    }
+
+    /// The device that the topic names by a rule of the format's own.
+    pub fn device_in(&self, topic: &str) -> Option<String> {
+        match self {
+            Self::SparkplugB => sparkplug_b::device(topic),
+            _ => None,
+        }
+    }
+
+    /// Decodes one message; `memory` is that of the messages before it.
     pub fn decode<'a>(
         &self,
-        _topic: &'a str,
+        topic: &'a str,
         payload: &'a [u8],
         hints: &Hints<'_>,
+        memory: &mut Memory,
     ) -> Result<Decoded<'a>, Rejection> {
         match self {
             Self::Json(settings) => json::decode(settings, text(payload)?, hints),
             Self::Value(settings) => value::decode(settings, text(payload)?),
             Self::Chirpstack => chirpstack::decode(text(payload)?, hints),
-            Self::Senml => senml::decode(text(payload)?, hints),
+            Self::Senml => senml::decode(payload, hints),
+            Self::SparkplugB => sparkplug_b::decode(topic, payload, hints, &mut memory.births),
+            Self::Zigbee2Mqtt(settings) => zigbee2mqtt::decode(settings, topic, text(payload)?, hints),
+            Self::Shelly => shelly::decode(topic, text(payload)?, hints),
+            Self::AirGradient => airgradient::decode(text(payload)?, hints),
+            Self::SensorThings => sensorthings::decode(topic, text(payload)?, hints),
+            Self::SmartCitizen(settings) => smart_citizen::decode(settings, topic, payload, hints),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Format `senml`: Sensor Measurement Lists in JSON, RFC 8428 with RFC 8798 (units) and RFC 9100 (versions).
+//! Format `senml`: Sensor Measurement Lists in JSON and CBOR, RFC 8428 with RFC 8798 (units) and RFC 9100 (versions).
 //!
 //! A pack is resolved as RFC 8428, 4.6 says: base fields hold for their own record and all later ones until replaced,
 //! each by itself; times below 2^28 are relative to the time of receipt; what is resolved is put in order of time.
@@ -25,6 +25,7 @@
 //! - *`ut`* is read and feeds nothing yet. *Future times* are judged by `time.max_ahead`.
 //! - *An empty pack* holds no value. Times are kept to the microsecond; sums with base fields are those of decimals.
 
+mod cbor;
 mod name;
 mod record;
 
@@ -36,7 +37,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
 use self::name::Name;
 use self::record::Record;
-use super::{Decoded, Hints, malformed};
+use super::{Decoded, Hints, malformed, text};
 use crate::decimal;
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue, Sample};
@@ -52,7 +53,7 @@ const MAX_NAME: usize = 256;
 /// No unit is longer; a base unit is repeated as well.
 const MAX_UNIT: usize = 64;
 
-pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
+pub(super) fn decode<'a>(payload: &'a [u8], hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
     let mut pack = Pack {
         hints,
         base: Base::default(),
@@ -62,7 +63,11 @@ pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>
         more: 0,
         refused: None,
     };
-    let mut reader = serde_json::Deserializer::from_str(text);
+    if cbor::recognised(payload) {
+        cbor::read(payload, &mut pack)?;
+        return pack.resolved();
+    }
+    let mut reader = serde_json::Deserializer::from_str(text(payload)?);
     let read = Records(&mut pack).deserialize(&mut reader).and_then(|()| reader.end());
     match (pack.refused.take(), read) {
         (Some(refused), _) => Err(refused),

@@ -22,7 +22,12 @@ fn format(text: &str) -> Format {
 fn decode<'a>(format: &Format, payload: &'a [u8], number_text: bool) -> Result<Decoded<'a>, Rejection> {
     let zone = TimeZone::get("Asia/Jakarta").unwrap();
     let limits = Limits { max_depth: 8, max_values: 100 };
-    format.decode("city/a", payload, &Hints { number_text, zone: &zone, limits: &limits, now: 0 })
+    format.decode(
+        "city/a",
+        payload,
+        &Hints { number_text, zone: &zone, limits: &limits, now: 0 },
+        &mut Memory::default(),
+    )
 }
 
 fn samples<'a>(format: &Format, payload: &'a str) -> (Option<String>, Vec<Sample<'a>>) {

@@ -15,6 +15,9 @@ const BYTES: usize = 32 * 1024 * 1024;
 /// After so long, where there was anything.
 const EVERY: Duration = Duration::from_secs(600);
 
+/// After so long, where a message told what later ones are read by: a replay reads the copy.
+const SOON: Duration = Duration::from_secs(1);
+
 /// The copy under way.
 #[derive(Debug)]
 pub(super) struct Snapshots {
@@ -23,12 +26,14 @@ pub(super) struct Snapshots {
     messages: usize,
     bytes: usize,
     since: Instant,
+    /// What the state had been told when it was copied.
+    told: u64,
     waiting: Option<Snapshot>,
 }
 
 impl Snapshots {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { next: 0, messages: 0, bytes: 0, since: now, waiting: None }
+        Self { next: 0, messages: 0, bytes: 0, since: now, told: 0, waiting: None }
     }
 
     /// A message, or all of a stretch, is in the state now.
@@ -42,12 +47,13 @@ impl Snapshots {
     pub(super) fn begin(&mut self, now: Instant, state: &State) {
         let enough = self.bytes >= BYTES
             || self.messages >= MESSAGES && self.messages >= state.size().saturating_mul(2)
-            || now.saturating_duration_since(self.since) >= EVERY;
+            || now.saturating_duration_since(self.since) >= EVERY
+            || state.told() != self.told && now.saturating_duration_since(self.since) >= SOON;
         if !enough || self.waiting.is_some() {
             return;
         }
         self.waiting = Some(Snapshot { next: self.next, state: Arc::new(state.clone()) });
-        (self.messages, self.bytes, self.since) = (0, 0, now);
+        (self.messages, self.bytes, self.since, self.told) = (0, 0, now, state.told());
     }
 
     /// The copy, when everything in it is behind the position.
@@ -76,5 +82,20 @@ mod tests {
         snapshots.took(60_001, BYTES);
         snapshots.begin(now, &state);
         assert!(snapshots.reached(60_002).is_some());
+    }
+
+    #[test]
+    fn what_later_messages_are_read_by_is_copied_a_second_after_it_was_told() {
+        let now = Instant::now();
+        let told: State = serde_json::from_str(r#"{"decoders":{"births":{"changes":1}}}"#).unwrap();
+        let mut snapshots = Snapshots::new(now);
+        snapshots.took(1, 1);
+        snapshots.begin(now, &told);
+        assert_eq!(snapshots.reached(2), None);
+        snapshots.begin(now + SOON, &told);
+        assert_eq!(snapshots.reached(2).map(|snapshot| snapshot.next), Some(2));
+        snapshots.took(2, 1);
+        snapshots.begin(now + SOON * 3, &told);
+        assert_eq!(snapshots.reached(3), None, "once is enough");
     }
 }

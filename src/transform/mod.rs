@@ -30,7 +30,7 @@ use self::assemble::Rest;
 use self::explain::Trace;
 use self::when::When;
 use crate::catalogue::{Catalogue, Profile, Profiles};
-use crate::decode::{Decoded, Hints};
+use crate::decode::{Decoded, Hints, Memory};
 use crate::message::{EMBEDDED_SOURCE, Record};
 use crate::outcome::{Reason, Rejection};
 use crate::point::Point;
@@ -199,7 +199,7 @@ impl Transform {
         }
 
         let captured = route.topic.capture(topic, "device").filter(|device| !device.is_empty());
-        let (samples, rest) = self.decode(record, topic, route, profile, captured)?;
+        let (samples, rest) = self.decode(record, topic, route, profile, captured, &mut state.decoders)?;
         let start = out.len();
         let when = When {
             config: &self.config.time,
@@ -257,6 +257,7 @@ impl Transform {
         route: &Route,
         profile: &Profile,
         captured: Option<&str>,
+        memory: &mut Memory,
     ) -> Result<Samples<'a>, Decision> {
         let hints = |known: Option<&'r Arc<Device>>| Hints {
             number_text: known.and_then(|device| device.profile.as_deref()).unwrap_or(profile).number_text,
@@ -264,7 +265,8 @@ impl Transform {
             limits: &self.config.limits,
             now: record.received,
         };
-        let read = |hints: &Hints<'_>| match route.format.decode(topic, &record.message.payload, hints) {
+        let payload = &record.message.payload;
+        let mut read = |hints: &Hints<'_>| match route.format.decode(topic, payload, hints, memory) {
             Ok(Decoded::Samples { samples, rest }) => Ok((samples, rest)),
             Ok(Decoded::NotData(what)) => Err(discard(Reason::NotData, what)),
             Err(rejection) => Err(Decision::Quarantine(rejection)),
@@ -272,6 +274,9 @@ impl Transform {
         let known = |id: &str| self.registry.device(id, record.received);
         let assumed = hints(captured.and_then(known));
         let first = read(&assumed)?;
+        if route.format.remembers() {
+            return Ok(first);
+        }
         let told = first.0.first().and_then(|sample| sample.device.as_deref());
         let Some(device) = told.filter(|told| Some(*told) != captured).and_then(known) else {
             return Ok(first);

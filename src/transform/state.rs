@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::cardinality::Names;
 use crate::check::rate::Last;
+use crate::decode::Memory;
 
 /// Of one destination's messages.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -11,13 +12,19 @@ use crate::check::rate::Last;
 pub struct State {
     pub(super) names: Names,
     pub(super) last: Last,
+    pub(super) decoders: Memory,
 }
 
 impl State {
-    /// For messages of the past: the names admitted so far, and no values, which would lie in their future.
+    /// For messages of the past: the names admitted and told so far, and no values, which would lie in their future.
     #[must_use]
     pub fn names_only(&self) -> Self {
-        Self { names: self.names.clone(), last: Last::default() }
+        Self { names: self.names.clone(), last: Last::default(), decoders: self.decoders.clone() }
+    }
+
+    /// Another number after each message that told what later ones are read by.
+    pub const fn told(&self) -> u64 {
+        self.decoders.changes()
     }
 
     /// How many unregistered devices are stored.
@@ -27,6 +34,9 @@ impl State {
 
     /// Roughly how many things a copy of it copies.
     pub fn size(&self) -> usize {
-        self.names.unregistered_devices().saturating_add(self.last.devices())
+        self.names
+            .unregistered_devices()
+            .saturating_add(self.last.devices())
+            .saturating_add(self.decoders.size())
     }
 }

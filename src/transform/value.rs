@@ -49,7 +49,7 @@ pub(super) struct Judge<'s, 'p> {
 
 impl<'s, 'p> Judge<'s, 'p> {
     pub(super) fn new(transform: &'p Transform, taken: Taken<'p>, state: &'s mut State) -> Self {
-        let State { names, last } = state;
+        let State { names, last, .. } = state;
         Self { transform, taken, names, last: Some(last), entries: None, unmapped_text: false }
     }
 

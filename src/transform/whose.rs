@@ -1,6 +1,7 @@
 //! Whose message it is, for those who look for one device's messages, readable or not.
 
 use super::Transform;
+use crate::decode::Memory;
 use crate::message::Record;
 
 impl Transform {
@@ -13,13 +14,13 @@ impl Transform {
         let size = u64::try_from(record.message.payload.len()).unwrap_or(u64::MAX);
         let Some((route, profile)) = self.route(&record.message.topic) else { return false };
         let captured = route.topic.capture(topic, "device").filter(|device| !device.is_empty());
-        if captured == Some(device) {
+        if captured == Some(device) || route.format.device_in(topic).as_deref() == Some(device) {
             return true;
         }
         if size > self.config.max_payload {
             return false;
         }
-        self.decode(record, topic, route, profile, captured)
+        self.decode(record, topic, route, profile, captured, &mut Memory::default())
             .is_ok_and(|(samples, _)| samples.iter().any(|sample| sample.device.as_deref() == Some(device)))
     }
 }

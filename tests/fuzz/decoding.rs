@@ -5,13 +5,15 @@ use std::path::Path;
 use influxdb_line_protocol::parse_lines;
 use jiff::tz::TimeZone;
 use nadikota::config;
+use nadikota::decode::Format::SparkplugB;
 use nadikota::decode::told::TimeFormat;
-use nadikota::decode::{Decoded, Format, Hints, Limits, json, value};
+use nadikota::decode::{Decoded, Format, Hints, Limits, Memory, json, smart_citizen, value, zigbee2mqtt};
 use nadikota::line_protocol;
 use nadikota::message::Record;
 use nadikota::outcome::Rejection;
 use nadikota::point::{FieldValue, Point};
 use nadikota::reading::ReadingValue;
+use nadikota::secret::Secret;
 use nadikota::transform::{Decision, State};
 
 use super::{Target, Try, hash, shape};
@@ -32,6 +34,32 @@ pub fn targets() -> Vec<Target> {
         ),
         target("chirpstack", |_| decoder(|_| Format::Chirpstack), CHIRPSTACK),
         target("senml", |_| decoder(|_| Format::Senml), SENML),
+        target("sparkplug_b", |_| sparkplug(), SPARKPLUG),
+        target(
+            "zigbee2mqtt",
+            |_| with_topic(bridge()),
+            &["zigbee2mqtt/a\n{", "\"last_seen\":", "/availability\n"],
+        ),
+        target(
+            "shelly",
+            |_| with_topic(Format::Shelly),
+            &["d/events/rpc\n{", "d/status/switch:0\n{", "\"params\":{"],
+        ),
+        target(
+            "airgradient",
+            |_| with_topic(Format::AirGradient),
+            &["\"atmpCompensated\":", "\"serialno\":\"a\""],
+        ),
+        target(
+            "sensorthings",
+            |_| with_topic(Format::SensorThings),
+            &["v1.1/Datastreams(5)/Observations\n", "\"result\":"],
+        ),
+        target(
+            "smart_citizen",
+            |_| with_topic(smart_citizen()),
+            &["device/sck/aaaaaa/readings/raw\n{", "t:", ",55:1"],
+        ),
         target("transform", transform, TRANSFORM),
     ]
 }
@@ -98,6 +126,17 @@ const SENML: &[&str] = &[
     "268435456",
     "-5",
 ];
+const SPARKPLUG: &[&str] = &[
+    "spBv1.0/g/NBIRTH/n\n",
+    "spBv1.0/g/DBIRTH/n/d\n",
+    "spBv1.0/g/NDATA/n\n",
+    "spBv1.0/g/DDATA/n/d\n",
+    "spBv1.0/g/NDEATH/n\n",
+    "bdSeq",
+    "Node Control/Rebirth",
+    "Quality",
+    "SPBV1.0_COMPRESSED",
+];
 const TRANSFORM: &[&str] = &[
     "f/j/",
     "f/c/x\n",
@@ -137,10 +176,64 @@ fn decoder(format: fn(&[u8]) -> Format) -> Try {
         let judged = [(false, Limits::default()), (true, Limits::default()), (false, small)];
         hash(&judged.map(|(number_text, limits)| {
             let hints = Hints { number_text, zone: &zone, limits: &limits, now: NOW };
-            behaviour(&format.decode("city/a", input, &hints), &limits)
+            behaviour(&format.decode("city/a", input, &hints, &mut Memory::default()), &limits)
         }))
     })
 }
+
+/// The first line is the topic, the rest the payload, which comes twice: the second time it is known what the first
+/// told.
+fn sparkplug() -> Try {
+    let zone = TimeZone::UTC;
+    Box::new(move |input| {
+        let at = input.iter().position(|byte| *byte == b'\n').unwrap_or_default();
+        let Ok(topic) = std::str::from_utf8(&input[..at]) else { return 0 };
+        let payload = input.get(at + 1..).unwrap_or_default();
+        let limits = Limits { max_depth: 4, max_values: 50 };
+        let hints = Hints { number_text: false, zone: &zone, limits: &limits, now: NOW };
+        let mut memory = Memory::default();
+        let born = SparkplugB.decode("spBv1.0/g/NBIRTH/n", BIRTH, &hints, &mut memory);
+        assert!(born.is_ok(), "{born:?}");
+        let judged = [0, 1].map(|_| {
+            let decoded = SparkplugB.decode(topic, payload, &hints, &mut memory);
+            // One more tells how many messages are missing, or that the device is there.
+            let most = Limits { max_values: limits.max_values + 2, ..limits };
+            behaviour(&decoded, &most)
+        });
+        assert!(memory.size() <= 250, "{}", memory.size());
+        let text = serde_json::to_string(&memory).expect("a snapshot");
+        assert_eq!(serde_json::from_str::<Memory>(&text).expect("the same"), memory);
+        hash(&(judged, memory.size().min(6)))
+    })
+}
+
+fn bridge() -> Format {
+    Format::Zigbee2Mqtt(zigbee2mqtt::Settings { base: "zigbee2mqtt".to_owned() })
+}
+
+fn smart_citizen() -> Format {
+    let kit = smart_citizen::Kit { device: "sck-01".to_owned(), token: Secret::new("aaaaaa") };
+    Format::SmartCitizen(smart_citizen::Settings { kits: vec![kit] })
+}
+
+/// The first line is the topic, the rest the payload.
+fn with_topic(format: Format) -> Try {
+    let zone = TimeZone::get("Asia/Jakarta").expect("a zone");
+    Box::new(move |input| {
+        let at = input.iter().position(|byte| *byte == b'\n').unwrap_or_default();
+        let Ok(topic) = std::str::from_utf8(&input[..at]) else { return 0 };
+        let payload = input.get(at + 1..).unwrap_or_default();
+        let small = Limits { max_depth: 4, max_values: 20 };
+        hash(&[Limits::default(), small].map(|limits| {
+            let hints = Hints { number_text: false, zone: &zone, limits: &limits, now: NOW };
+            behaviour(&format.decode(topic, payload, &hints, &mut Memory::default()), &limits)
+        }))
+    })
+}
+
+/// A float `a` with the alias 1, and a signed `b` with the alias 2.
+const BIRTH: &[u8] =
+    b"\x08\x01\x12\x0c\x0a\x01a\x10\x01\x20\x09\x65\0\0\xc0\x3f\x12\x09\x0a\x01b\x10\x02\x20\x02\x50\x05\x18\0";
 
 fn behaviour(decoded: &Result<Decoded<'_>, Rejection>, limits: &Limits) -> u64 {
     match decoded {

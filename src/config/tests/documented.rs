@@ -79,7 +79,9 @@ fn everything() -> BTreeMap<String, Setting> {
     let mut all = BTreeMap::<String, Setting>::new();
     for destination in texts {
         let kept = "[[routes]]\ntopic = \"kept\"\nformat = \"json\"\nnames = \"as_sent\"\nmeasurement = \"m\"\n\
-                    tags = { a = \"b\" }\nfields = { a = \"b\" }\ntypes = { a = \"integer\" }\n";
+                    tags = { a = \"b\" }\nfields = { a = \"b\" }\ntypes = { a = \"integer\" }\n\
+                    [[routes]]\ntopic = \"kit/+\"\nformat = \"smart_citizen\"\n\
+                    [[routes.kits]]\ndevice = \"d\"\ntoken = \"t\"\n";
         let routes: String = formats.iter().map(|format| route(format)).collect();
         for setting in read(&format!("{ZONE}{kept}{routes}[mqtt]\n[broker]\n{destination}")) {
             if let Some(known) = all.get(&setting.pattern) {

@@ -7,9 +7,27 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 
 use crate::reading::ReadingValue;
 
-/// The labels of RFC 8428, 4.3.
-const LABELS: [&str; 15] =
-    ["bn", "bt", "bu", "bv", "bs", "bver", "n", "u", "v", "vs", "vb", "vd", "s", "t", "ut"];
+/// The labels of RFC 8428, 4.3, and what stands for them in CBOR (table 4).
+pub(super) const LABELS: [(&str, i64); 15] = [
+    ("bn", -2),
+    ("bt", -3),
+    ("bu", -4),
+    ("bv", -5),
+    ("bs", -6),
+    ("bver", -1),
+    ("n", 0),
+    ("u", 1),
+    ("v", 2),
+    ("vs", 3),
+    ("vb", 4),
+    ("vd", 8),
+    ("s", 5),
+    ("t", 6),
+    ("ut", 7),
+];
+
+/// Which labels a record has told so far.
+pub(super) type Seen = [bool; LABELS.len()];
 
 /// One record. Base fields of the wrong type end the reading; with regular ones it goes on.
 #[derive(Debug, Default)]
@@ -32,9 +50,11 @@ pub(super) struct Record<'a> {
 }
 
 /// A member's value as it stood.
-enum Member<'a> {
+pub(super) enum Member<'a> {
     Null,
     Number(f64),
+    /// Not a number, or infinite.
+    NotFinite,
     Text(Cow<'a, str>),
     Boolean(bool),
     Nested,
@@ -46,6 +66,7 @@ impl<'a> Member<'a> {
         match self {
             Self::Number(number) => Ok(Some(number)),
             Self::Null => Ok(None),
+            Self::NotFinite => Err(format!("has a \"{label}\" that is not finite")),
             _ => Err(format!("has a \"{label}\" that is no number")),
         }
     }
@@ -68,6 +89,28 @@ impl<'a> Member<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// Takes one field in; an error refuses the pack.
+    pub(super) fn set(&mut self, seen: &mut Seen, label: &str, member: Member<'a>) -> Result<(), String> {
+        let slot = LABELS.iter().zip(seen).find(|((known, _), _)| *known == label);
+        if slot.is_some_and(|(_, seen)| std::mem::replace(seen, true)) {
+            return Err(format!("a record tells \"{label}\" twice"));
+        }
+        let told = !matches!(member, Member::Null) || label.starts_with('v');
+        self.measures |= told && !label.starts_with('b');
+        match self.take(label, member) {
+            Ok(()) => {}
+            Err((true, fault)) => return Err(format!("a record {fault}")),
+            Err((false, fault)) => drop(self.fault.get_or_insert(fault)),
+        }
+        Ok(())
+    }
+
+    /// What is said of a label that ends in `_` and is not known.
+    pub(super) fn not_understood(label: &str) -> String {
+        let shown: String = label.chars().take(40).collect();
+        format!("the label \"{}\" must be understood, and is not", shown.escape_debug())
+    }
+
     /// Whether the label was a base field, and what is wrong with it.
     fn take(&mut self, label: &str, member: Member<'a>) -> Result<(), (bool, String)> {
         let base = |fault| (true, fault);
@@ -131,31 +174,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record<'de>, A::Error> {
                 let mut record = Record::default();
-                let mut seen = [false; LABELS.len()];
+                let mut seen = Seen::default();
                 while let Some(Label(label)) = map.next_key::<Label<'de>>()? {
-                    let known = LABELS.iter().zip(&mut seen).find(|(known, _)| **known == label);
-                    let Some((label, seen)) = known else {
+                    let Some((label, _)) = LABELS.iter().find(|(known, _)| *known == label) else {
                         if label.ends_with('_') {
-                            let shown: String = label.chars().take(40).collect();
-                            let shown = shown.escape_debug();
-                            return Err(A::Error::custom(format!(
-                                "the label \"{shown}\" must be understood, and is not"
-                            )));
+                            return Err(A::Error::custom(Record::not_understood(&label)));
                         }
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
-                    if std::mem::replace(seen, true) {
-                        return Err(A::Error::custom(format!("a record tells \"{label}\" twice")));
-                    }
                     let member = map.next_value()?;
-                    let told = !matches!(member, Member::Null) || label.starts_with('v');
-                    record.measures |= told && !label.starts_with('b');
-                    match record.take(label, member) {
-                        Ok(()) => {}
-                        Err((true, fault)) => return Err(A::Error::custom(format!("a record {fault}"))),
-                        Err((false, fault)) => drop(record.fault.get_or_insert(fault)),
-                    }
+                    record.set(&mut seen, label, member).map_err(A::Error::custom)?;
                 }
                 Ok(record)
             }

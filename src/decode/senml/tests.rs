@@ -1,5 +1,6 @@
 //! SenML, tested: the RFC's examples, what else a pack may hold, what it may not, and any bytes at all.
 
+mod cbor;
 mod open;
 mod property;
 mod refused;
@@ -18,7 +19,7 @@ fn read(text: &str) -> Result<Decoded<'_>, Rejection> {
 }
 
 fn read_within<'a>(text: &'a str, limits: &Limits) -> Result<Decoded<'a>, Rejection> {
-    decode(text, &Hints { number_text: false, zone: &TimeZone::UTC, limits, now: NOW })
+    decode(text.as_bytes(), &Hints { number_text: false, zone: &TimeZone::UTC, limits, now: NOW })
 }
 
 fn shown(value: &ReadingValue<'_>) -> String {
@@ -46,10 +47,12 @@ fn lines(samples: &[Sample<'_>]) -> Vec<String> {
     samples.iter().map(line).collect()
 }
 
-/// A pack of which nothing is refused.
+/// A pack of which nothing is refused. The same in CBOR, in both of its styles, must say the same.
 fn told(text: &str) -> Vec<String> {
-    match read(text) {
-        Ok(Decoded::Samples { samples, rest: None }) => lines(&samples),
-        other => panic!("{text}: {other:?}"),
+    let Ok(Decoded::Samples { samples, rest: None }) = read(text) else { panic!("{text}: {:?}", read(text)) };
+    let told = lines(&samples);
+    for style in [cbor::Style::Short, cbor::Style::Indefinite] {
+        assert_eq!(cbor::told(&cbor::written(text, style)), told, "in CBOR ({style:?}): {text}");
     }
+    told
 }

@@ -8,7 +8,7 @@ use super::city;
 
 const WINDOW: u16 = 100;
 
-pub fn publish(broker: SocketAddr, client_id: &str, messages: &[(String, String)]) {
+pub fn publish<P: Clone + Into<Vec<u8>>>(broker: SocketAddr, client_id: &str, messages: &[(String, P)]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut publisher = Publisher::new(&city::client(broker, client_id), WINDOW);
@@ -16,7 +16,7 @@ pub fn publish(broker: SocketAddr, client_id: &str, messages: &[(String, String)
         while acknowledged < messages.len() {
             while let Some((topic, payload)) = messages.get(sent)
                 && publisher.outstanding() < usize::from(WINDOW)
-                && publisher.try_publish(0, topic, payload.clone().into_bytes(), false)
+                && publisher.try_publish(0, topic, payload.clone().into(), false)
             {
                 sent += 1;
             }
