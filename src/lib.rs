@@ -30,6 +30,7 @@ pub mod topic;
 pub mod unit;
 
 // Pure stages: no I/O, time is an argument.
+pub mod capture;
 pub mod catalogue;
 pub mod check;
 pub mod decode;

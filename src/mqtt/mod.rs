@@ -6,6 +6,7 @@
 mod certificate;
 mod event;
 mod expiry;
+pub mod listen;
 pub mod probe;
 pub mod publish;
 mod transport;

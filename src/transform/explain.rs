@@ -54,6 +54,8 @@ pub struct ReadingStory {
     pub name: String,
     pub value: String,
     pub unit: Option<String>,
+    /// Whether the profile has the name.
+    pub known: bool,
     /// The field it was stored as; `<field>_failed` where it was impossible.
     pub field: Option<String>,
     /// In the field's unit.
@@ -134,6 +136,7 @@ impl Trace {
             name: reading.name.clone().into_owned(),
             value: shown(&reading.value),
             unit: reading.unit.as_deref().map(str::to_owned),
+            known: false,
             field: None,
             stored: None,
             flag: None,

@@ -131,12 +131,22 @@ impl Transform {
 
     /// The same, telling what it saw; neither the state nor anything else is changed.
     pub fn explain(&self, record: &Record, state: &State) -> Explanation {
+        self.explain_next(record, &mut state.clone())
+    }
+
+    /// Whether a field is one of the catalogue's, or the failed value of one.
+    pub fn is_quantity(&self, field: &str) -> bool {
+        self.catalogue.get(field.strip_suffix("_failed").unwrap_or(field)).is_some()
+    }
+
+    /// The same for one message after another: the state goes on.
+    pub fn explain_next(&self, record: &Record, state: &mut State) -> Explanation {
         let mut trace = Trace(Some(Explanation {
             topic: String::from_utf8_lossy(&record.message.topic).into_owned(),
             ..Explanation::default()
         }));
         let mut points = Vec::new();
-        let decision = self.run(record, &mut state.clone(), &mut points, &mut trace);
+        let decision = self.run(record, state, &mut points, &mut trace);
         trace.finish(&points, &decision)
     }
 

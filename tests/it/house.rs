@@ -37,6 +37,8 @@ const ROOMS: &[&str] = &[
     "derive",
     "line_protocol",
     "transform",
+    "capture",
+    "learn",
     // storage
     "journal",
     "quarantine",
