@@ -34,6 +34,7 @@ pub mod capture;
 pub mod catalogue;
 pub mod check;
 pub mod decode;
+pub mod learn;
 pub mod line_protocol;
 pub mod registry;
 pub mod transform;

@@ -32,7 +32,7 @@ pub struct Readings {
     pub under_a_quantity: u64,
     /// Stored under the device's own name.
     pub under_their_own_name: u64,
-    /// The device said that it has no value.
+    /// The device said that it has no value, or the profile that the name measures nothing.
     pub empty: u64,
     pub not_stored: u64,
 }
@@ -122,7 +122,9 @@ impl Summary {
     fn reading(&mut self, profile: &str, device: &str, reading: &ReadingStory, transform: &Transform) {
         let Readings { all, under_a_quantity, under_their_own_name, empty, not_stored } = &mut self.readings;
         *all = all.saturating_add(1);
-        let nothing = reading.value == "null" || (reading.field.is_some() && reading.stored.is_none());
+        let nothing = reading.value == "null"
+            || (reading.field.is_some() && reading.stored.is_none())
+            || (reading.passed_over && reading.known);
         let refused = reading.refused.is_some() && !nothing;
         let counter = match &reading.field {
             _ if nothing => empty,

@@ -11,6 +11,9 @@ pub(super) use hearing::Hearing;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
+    /// Which topics, an MQTT filter such as city/# or tele/+/SENSOR; may be given several times.
+    #[arg(long, value_name = "FILTER", required = true)]
+    filter: Vec<String>,
     #[command(flatten)]
     hearing: Hearing,
     /// The file, one JSON object a line; it is replaced when all is written, and its owner's alone.
@@ -21,13 +24,13 @@ pub(super) struct Options {
 pub(super) async fn run(options: Options, files: &[PathBuf]) -> Result<(), Failure> {
     let config = configuration(files)?;
     let mut file = WholeFile::create(options.out.clone())?;
-    let heard = options.hearing.hear(&config, |message| {
+    let heard = options.hearing.hear(&options.filter, &config, |message| {
         file.write(message.line().as_bytes())?;
         file.write(b"\n")
     });
     let heard = heard.await?;
     if heard.messages == 0 {
-        eprintln!("nothing came, so nothing was written; {}", heard.advice(&options.hearing));
+        eprintln!("nothing came, so nothing was written; {}", heard.advice(&options.filter));
         return Err(Failure::No);
     }
     file.close()?;

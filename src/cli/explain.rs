@@ -13,6 +13,8 @@ use crate::clock::Clock;
 use crate::message::Record;
 use crate::transform::{Explanation, ReadingStory, State};
 
+pub(super) use capture::open;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// The topic it came on.

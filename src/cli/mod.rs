@@ -11,6 +11,7 @@ mod explain;
 mod export;
 mod health;
 mod journal;
+mod learn;
 mod man;
 mod progress;
 mod quarantine;
@@ -75,6 +76,8 @@ enum Command {
     Explain(explain::Options),
     /// Listens to the broker for a while and writes what devices publish into a file; disturbs nobody.
     Capture(capture::Options),
+    /// Proposes routes, profiles and registry rows for devices that the configuration does not know yet.
+    Learn(learn::Options),
     /// What could not be stored, and why (the dead-letter queue); replays it once the cause is mended.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -136,6 +139,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Demo(options) => runtime()?.block_on(demo::run(*options)),
         Command::Simulate(options) => runtime()?.block_on(simulate::run(&options)),
         Command::Explain(options) => explain::run(&options, &files),
+        Command::Learn(options) => runtime()?.block_on(learn::run(&options, &files)),
         Command::Capture(options) => runtime()?.block_on(capture::run(options, &files)),
         Command::Quarantine(command) => quarantine::run(command, &files),
         Command::Export(options) => export::run(options, &files),

@@ -341,6 +341,11 @@ fn open_journal(
 }
 
 impl Running {
+    /// Where messages enter, for who plays some in.
+    pub fn journal(&self) -> Journal {
+        self.journal.clone()
+    }
+
     /// Returns when a part has ended that should not have: its reason is told by [`Running::drain`].
     pub async fn failed(&self) {
         let ended = || {

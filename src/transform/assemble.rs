@@ -113,7 +113,8 @@ impl<'w> Work<'w> {
         self.unmapped_text |= judge.unmapped_text;
         self.trace.note(|story| {
             for reading in story.samples.last_mut().into_iter().flat_map(|sample| &mut sample.readings) {
-                reading.known = profile.names.contains_key(&reading.name);
+                let name = reading.name.as_str();
+                reading.known = profile.names.contains_key(name) || profile.ignored.contains(name);
             }
         });
         if let Some(delay) = place.delay {

@@ -63,6 +63,8 @@ pub struct ReadingStory {
     pub flag: Option<i64>,
     /// Why it was not stored.
     pub refused: Option<String>,
+    /// It was not stored because there was nothing to store.
+    pub passed_over: bool,
 }
 
 /// The decision in words that JSON can hold.
@@ -125,7 +127,10 @@ impl Trace {
     }
 
     pub(super) fn skipped(&mut self, reading: &Reading<'_>, why: &str) {
-        self.reading(reading, |story| story.refused = Some(why.to_owned()));
+        self.reading(reading, |story| {
+            story.refused = Some(why.to_owned());
+            story.passed_over = true;
+        });
     }
 
     fn reading(&mut self, reading: &Reading<'_>, finish: impl FnOnce(&mut ReadingStory)) {
@@ -141,6 +146,7 @@ impl Trace {
             stored: None,
             flag: None,
             refused: None,
+            passed_over: false,
         };
         finish(&mut story);
         sample.readings.push(story);

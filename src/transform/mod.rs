@@ -7,6 +7,7 @@ mod assemble;
 mod config;
 mod expected;
 mod explain;
+mod known;
 mod name;
 mod pattern;
 mod state;
@@ -67,6 +68,8 @@ pub struct Transform {
     config: Config,
     /// Of each route, in the same order.
     profiles: Vec<Arc<Profile>>,
+    /// Of device models that payloads name.
+    models: Profiles,
     catalogue: Arc<Catalogue>,
     registry: Arc<Registry>,
     zone: jiff::tz::TimeZone,
@@ -91,9 +94,9 @@ impl Transform {
                 profile: name.to_owned(),
             }),
         });
-        let profiles = of_routes.collect::<Result<_, _>>()?;
+        let (models, profiles) = (profiles.clone(), of_routes.collect::<Result<_, _>>()?);
         let (sensor, delay) = ("sensor".into(), "delay_s".into());
-        Ok(Self { config, profiles, catalogue, registry, zone, sensor, delay })
+        Ok(Self { config, profiles, models, catalogue, registry, zone, sensor, delay })
     }
 
     /// The destination of the route that matches; nothing where none does. Does not allocate.
@@ -132,11 +135,6 @@ impl Transform {
     /// The same, telling what it saw; neither the state nor anything else is changed.
     pub fn explain(&self, record: &Record, state: &State) -> Explanation {
         self.explain_next(record, &mut state.clone())
-    }
-
-    /// Whether a field is one of the catalogue's, or the failed value of one.
-    pub fn is_quantity(&self, field: &str) -> bool {
-        self.catalogue.get(field.strip_suffix("_failed").unwrap_or(field)).is_some()
     }
 
     /// The same for one message after another: the state goes on.

@@ -22,6 +22,7 @@ mod grafana;
 mod house;
 mod inspect;
 mod journal_damage;
+mod learning;
 mod line_protocol;
 mod logs;
 mod main_job;

@@ -23,9 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Hearing {
-    /// Which topics, an MQTT filter such as city/# or tele/+/SENSOR; may be given several times.
-    #[arg(long, value_name = "FILTER", required = true)]
-    pub(in crate::cli) filter: Vec<String>,
     /// How long to listen; Ctrl-C ends it earlier, and what came until then is kept.
     #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = span)]
     length: Duration,
@@ -85,12 +82,12 @@ impl fmt::Display for Heard {
 }
 
 impl Heard {
-    pub(in crate::cli) fn advice(&self, asked: &Hearing) -> String {
+    pub(in crate::cli) fn advice(&self, filters: &[String]) -> String {
         format!(
             "{} granted {}: check the filter against what is published (--filter '#' hears all that the user may \
              read), or listen longer with --for",
             self.broker,
-            asked.filter.join(", ")
+            filters.join(", ")
         )
     }
 }
@@ -99,11 +96,12 @@ impl Hearing {
     /// Gives each message, without secrets, to `keep`, until time, count, size or Ctrl-C end it.
     pub(in crate::cli) async fn hear(
         &self,
+        asked: &[String],
         config: &Config,
         mut keep: impl FnMut(Captured) -> anyhow::Result<()>,
     ) -> Result<Heard, Failure> {
         let mut filters = Vec::new();
-        for filter in &self.filter {
+        for filter in asked {
             match Template::parse(filter) {
                 Ok(template) => filters.push(template.filter()),
                 Err(wrong) => {

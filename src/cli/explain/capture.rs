@@ -1,5 +1,6 @@
 //! `nadikota explain --capture`: what would become of each message of a capture, or of all of them in short.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -50,7 +51,7 @@ pub(in crate::cli) fn open(file: &Path) -> anyhow::Result<Reader<BufReader<File>
 
 fn in_short(file: &Path, times: Option<(i64, i64)>, seen: &Summary) -> Result<(), Failure> {
     let span = times.map(|(first, last)| format!(", {} to {}", time(first), time(last))).unwrap_or_default();
-    say(format!("capture      {}: {} messages{span}", file.display(), seen.messages))?;
+    say(format!("capture      {}: {}{span}", file.display(), many(seen.messages, "message")))?;
     let readings = &seen.readings;
     let measured = readings.all.saturating_sub(readings.empty);
     say(format!(
@@ -66,7 +67,7 @@ fn in_short(file: &Path, times: Option<(i64, i64)>, seen: &Summary) -> Result<()
             text.as_deref().map_or_else(|| "none".to_owned(), |text| text.escape_debug().to_string())
         };
         let reason = key.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let messages = count(usize::try_from(group.messages).unwrap_or(usize::MAX), "message");
+        let messages = many(group.messages, "message");
         say(format!("{:<12} {messages}{reason}", key.outcome))?;
         say(format!(
             "  route      {}, format {}, profile {}, device {}",
@@ -83,9 +84,30 @@ fn in_short(file: &Path, times: Option<(i64, i64)>, seen: &Summary) -> Result<()
             group.example.topic.escape_debug()
         ))?;
     }
-    names("quantity", seen.names.iter().filter(|name| name.known))?;
+    let known = seen.names.iter().filter(|name| name.known && name.field.is_some());
+    for ((profile, name, field), (devices, readings, refused, example)) in joined(known) {
+        let refused = if refused > 0 { format!(", {refused} refused") } else { String::new() };
+        say(format!(
+            "quantity     {} -> {}: {readings} times from {}{refused}, such as {} (profile {})",
+            plain(name),
+            plain(field),
+            count(devices, "device"),
+            plain(example),
+            plain(profile)
+        ))?;
+    }
     let drift = seen.drift();
-    names("unknown", drift.iter().copied())?;
+    for name in &drift {
+        say(format!(
+            "unknown      {} of {} -> {}: {} times, such as {} (profile {})",
+            plain(&name.name),
+            plain(&name.device),
+            plain(name.field.as_deref().unwrap_or("nothing")),
+            name.readings,
+            plain(&name.example),
+            plain(&name.profile)
+        ))?;
+    }
     if !drift.is_empty() {
         say(
             "what is unknown is stored under the device's own name, and text is not stored; a line in the profile \
@@ -98,22 +120,29 @@ fn in_short(file: &Path, times: Option<(i64, i64)>, seen: &Summary) -> Result<()
     Ok(())
 }
 
-/// One line for each name of a device.
-fn names<'n>(title: &str, names: impl Iterator<Item = &'n Name>) -> Result<(), Failure> {
+/// Names by profile, name and field: devices, readings, refusals and the first example.
+fn joined<'n>(
+    names: impl Iterator<Item = &'n Name>,
+) -> BTreeMap<(&'n str, &'n str, &'n str), (usize, u64, u64, &'n str)> {
+    let mut joined = BTreeMap::new();
     for name in names {
-        let field = name.field.as_deref().unwrap_or("nothing");
-        let refused = if name.refused > 0 { format!(", {} refused", name.refused) } else { String::new() };
-        say(format!(
-            "{title:<12} {} of {} (profile {}) -> {}: {} times{refused}, such as {}",
-            name.name.escape_debug(),
-            name.device.escape_debug(),
-            name.profile.escape_debug(),
-            field.escape_debug(),
-            name.readings,
-            name.example.escape_debug()
-        ))?;
+        let key = (name.profile.as_str(), name.name.as_str(), name.field.as_deref().unwrap_or_default());
+        let (devices, readings, refused, _) =
+            joined.entry(key).or_insert((0_usize, 0_u64, 0_u64, &*name.example));
+        *devices = devices.saturating_add(1);
+        *readings = readings.saturating_add(name.readings);
+        *refused = refused.saturating_add(name.refused);
     }
-    Ok(())
+    joined
+}
+
+fn many(number: u64, thing: &str) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), thing)
+}
+
+/// Outside text for a terminal: control characters must not reach it.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share for people")]
