@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Catalogue;
 use crate::decimal;
+use crate::hashing::Seeded;
 use crate::outcome::{Reason, Rejection};
 use crate::quantity::Quantity;
 use crate::reading::ReadingValue;
@@ -21,7 +22,7 @@ pub struct Profile {
     pub number_text: bool,
     /// Names that measure nothing, such as that of a program's version.
     pub ignored: HashSet<String>,
-    pub names: HashMap<String, Mapping>,
+    pub names: HashMap<String, Mapping, Seeded>,
 }
 
 /// One of the device's names.
@@ -96,7 +97,7 @@ impl Profiles {
                 }
             };
             for (name, entry) in file.profiles {
-                let mut names = HashMap::new();
+                let mut names = HashMap::default();
                 for (device_name, mapping) in entry.names {
                     match Mapping::new(mapping, catalogue) {
                         Ok(mapping) => {

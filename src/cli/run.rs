@@ -16,7 +16,7 @@ use crate::{logging, pipeline};
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     #[command(flatten)]
-    capture: capture::Options,
+    capture: capture::Play,
 }
 
 pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {

@@ -151,18 +151,31 @@ pub(super) fn template(kind: &Kind, in_payload: bool) -> Template {
         .iter()
         .enumerate()
         .filter(|(at, values)| kind.told_by != Some(*at) && !values.contains(""))
-        .map(|(at, values)| (at, score(at, values, different.get(at.wrapping_sub(1)), kind.topics.len())))
+        .map(|(at, values)| {
+            (
+                at,
+                score(
+                    at,
+                    values,
+                    at.checked_sub(1).and_then(|before| different.get(before)),
+                    kind.topics.len(),
+                ),
+            )
+        })
         .collect();
     let best = scores.iter().max_by_key(|(at, score)| (**score, **at)).map(|(at, score)| (*at, *score));
     let varies = |at: usize| different.get(at).is_some_and(|values| values.len() > 1);
     // A payload that names its device needs no level of the topic for it, unless that one is as sure.
     let best = best.filter(|(at, score)| if in_payload { varies(*at) && *score > 5 } else { *score > -3 });
+    let before = |at: usize| at.checked_sub(1).and_then(|before| different.get(before));
     let mut text = Vec::new();
     for (at, values) in different.iter().enumerate() {
-        let level = match values.first() {
+        let named = part_of_city(before(at)).filter(|name| !text.iter().any(|level: &String| level == name));
+        let level = match (values.first(), named) {
             _ if best.is_some_and(|(device, _)| device == at) => "{device}".to_owned(),
-            Some(only) if values.len() == 1 => escaped(only),
-            _ => place(at, different.get(at.wrapping_sub(1))),
+            (_, Some(name)) => name.to_owned(),
+            (Some(only), None) if values.len() == 1 => escaped(only),
+            _ => format!("{{level_{}}}", at.saturating_add(1)),
         };
         text.push(level);
     }
@@ -187,13 +200,13 @@ fn escaped(level: &str) -> String {
     if level.contains(['+', '#', '{', '}']) { "+".to_owned() } else { level.to_owned() }
 }
 
-/// What a varying level is called: a city's parts by the level before, the others by their place.
-fn place(at: usize, before: Option<&BTreeSet<&str>>) -> String {
+/// A level that names a city or a district, by the level before.
+fn part_of_city(before: Option<&BTreeSet<&str>>) -> Option<&'static str> {
     let before = before.and_then(|values| values.first().filter(|_| values.len() == 1));
-    match before.copied() {
-        Some("city" | "kota" | "kabupaten" | "kab") => "{city}".to_owned(),
-        Some("district" | "kecamatan" | "kec") => "{district}".to_owned(),
-        _ => format!("{{level_{}}}", at.saturating_add(1)),
+    match *before? {
+        "city" | "kota" | "kabupaten" | "kab" => Some("{city}"),
+        "district" | "kecamatan" | "kec" => Some("{district}"),
+        _ => None,
     }
 }
 
@@ -246,6 +259,8 @@ mod tests {
             (&["sungai/rg-01/data", "sungai/rg-02/data"][..], "sungai/{device}/data"),
             (&["kota/pasuruan/x1/level", "kota/malang/x2/level"], "kota/{city}/{device}/level"),
             (&["iot/sensor/a7/suhu"], "iot/sensor/{device}/suhu"),
+            (&["kota/malang/x1/a", "kota/malang/x2/a"], "kota/{city}/{device}/a"),
+            (&["kota/a/city/b/x1", "kota/a/city/b/x2"], "kota/{city}/city/b/{device}"),
             (&["taman/tengah", "taman/barat"], "taman/{device}"),
             (
                 &["pemkot/dlh/AQ1/east", "pemkot/dlh/AQ2/west", "pemkot/dlh/AQ3/west"],

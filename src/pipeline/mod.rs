@@ -90,7 +90,7 @@ pub struct Running {
     pub mqtt: Option<SocketAddr>,
     /// Changes routes, registry and profiles; whoever wants to takes it.
     pub reloader: Option<Reloader>,
-    journal: Journal,
+    pub journal: Journal,
     writer: std::thread::JoinHandle<()>,
     intake: Stage<()>,
     deliveries: Stage<Result<(), DeliveryError>>,
@@ -135,6 +135,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
     let (orders, ordered) = watch::channel(order);
     let mut deliveries = Stage::new();
     let (mut watched, mut watching) = (BTreeMap::new(), Watching::new(config.watch, &board));
+    watching.journal(journal.clone());
     let mut sinks = BTreeMap::new();
     let overwritten = Arc::default();
     let mut replay_from = BTreeMap::new();
@@ -151,7 +152,9 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
         replay_from.insert(name.clone(), snapshot.next);
         let (standing, stands) = watch::channel(Standing::new(progress));
         let worker = Worker {
+            destination: name.clone(),
             journal: journal.clone(),
+            quarantine: quarantine.clone(),
             sink: Arc::clone(&sink),
             standing: stands.clone(),
             entered: Arc::default(),
@@ -341,11 +344,6 @@ fn open_journal(
 }
 
 impl Running {
-    /// Where messages enter, for who plays some in.
-    pub fn journal(&self) -> Journal {
-        self.journal.clone()
-    }
-
     /// Returns when a part has ended that should not have: its reason is told by [`Running::drain`].
     pub async fn failed(&self) {
         let ended = || {

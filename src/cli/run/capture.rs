@@ -23,7 +23,7 @@ use crate::pipeline::{self, Running};
 const DRAIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Options {
+pub(super) struct Play {
     /// Plays a file that `nadikota capture` wrote instead of listening, and ends with the account. Neither broker nor
     /// [mqtt] is used; the page is at a free port.
     #[arg(long, value_name = "FILE")]
@@ -55,7 +55,7 @@ fn speed(text: &str) -> Result<f64, String> {
     read.ok_or_else(|| format!("\"{text}\" is not a number above 0; 1 is as fast as it was captured"))
 }
 
-pub(super) async fn run(file: &Path, options: &Options, mut config: Config) -> Result<(), Failure> {
+pub(super) async fn run(file: &Path, options: &Play, mut config: Config) -> Result<(), Failure> {
     if let Some(data) = &options.data {
         config.data_dir.clone_from(data);
     }
@@ -120,7 +120,7 @@ async fn play(
     advance: impl Fn(&Captured),
 ) -> anyhow::Result<()> {
     let size = std::fs::metadata(file).map_or(0, |found| found.len()).max(1);
-    let (journal, began) = (running.journal(), tokio::time::Instant::now());
+    let (journal, began) = (running.journal.clone(), tokio::time::Instant::now());
     let (mut reader, mut progress, mut count) = (open(file)?, Progress::of("messages", true), 0_u64);
     while let Some(message) = reader.next() {
         let message = message.with_context(|| file.display().to_string())?;
