@@ -85,7 +85,7 @@ fn in_short(file: &Path, times: Option<(i64, i64)>, seen: &Summary) -> Result<()
         ))?;
     }
     let known = seen.names.iter().filter(|name| name.known && name.field.is_some());
-    for ((profile, name, field), (devices, readings, refused, example)) in joined(known) {
+    for ([profile, name, field], Joined { devices, readings, refused, example }) in joined(known) {
         let refused = if refused > 0 { format!(", {refused} refused") } else { String::new() };
         say(format!(
             "quantity     {} -> {}: {readings} times from {}{refused}, such as {} (profile {})",
@@ -120,18 +120,24 @@ fn in_short(file: &Path, times: Option<(i64, i64)>, seen: &Summary) -> Result<()
     Ok(())
 }
 
-/// Names by profile, name and field: devices, readings, refusals and the first example.
-fn joined<'n>(
-    names: impl Iterator<Item = &'n Name>,
-) -> BTreeMap<(&'n str, &'n str, &'n str), (usize, u64, u64, &'n str)> {
+/// One name of a profile, over all devices that have it.
+struct Joined<'n> {
+    devices: usize,
+    readings: u64,
+    refused: u64,
+    example: &'n str,
+}
+
+/// By profile, name and field.
+fn joined<'n>(names: impl Iterator<Item = &'n Name>) -> BTreeMap<[&'n str; 3], Joined<'n>> {
     let mut joined = BTreeMap::new();
     for name in names {
-        let key = (name.profile.as_str(), name.name.as_str(), name.field.as_deref().unwrap_or_default());
-        let (devices, readings, refused, _) =
-            joined.entry(key).or_insert((0_usize, 0_u64, 0_u64, &*name.example));
-        *devices = devices.saturating_add(1);
-        *readings = readings.saturating_add(name.readings);
-        *refused = refused.saturating_add(name.refused);
+        let key = [&*name.profile, &*name.name, name.field.as_deref().unwrap_or_default()];
+        let none = Joined { devices: 0, readings: 0, refused: 0, example: &name.example };
+        let one = joined.entry(key).or_insert(none);
+        one.devices = one.devices.saturating_add(1);
+        one.readings = one.readings.saturating_add(name.readings);
+        one.refused = one.refused.saturating_add(name.refused);
     }
     joined
 }
