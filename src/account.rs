@@ -1,6 +1,7 @@
 //! The account: where every received message is, in numbers that must add up.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,23 @@ impl Account {
     pub fn balances(&self) -> bool {
         self.received == self.settled().saturating_add(self.pending)
     }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "received       {:>8}", self.received)?;
+        writeln!(f, "stored         {:>8}", self.stored)?;
+        writeln!(f, "partly stored  {:>8}", self.partly_stored)?;
+        writeln!(f, "quarantined    {:>8}{}", self.quarantined, reasons(&self.quarantined_by_reason))?;
+        writeln!(f, "discarded      {:>8}{}", self.discarded_total(), reasons(&self.discarded))?;
+        writeln!(f, "pending        {:>8}", self.pending)?;
+        write!(f, "the account {}", if self.balances() { "balances" } else { "DOES NOT BALANCE" })
+    }
+}
+
+fn reasons(reasons: &BTreeMap<Reason, u64>) -> String {
+    let told: Vec<_> = reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+    if told.is_empty() { String::new() } else { format!("  ({})", told.join(", ")) }
 }
 
 #[cfg(test)]

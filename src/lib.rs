@@ -31,9 +31,11 @@ pub mod topic;
 pub mod unit;
 
 // Pure stages: no I/O, time is an argument.
+pub mod capture;
 pub mod catalogue;
 pub mod check;
 pub mod decode;
+pub mod learn;
 pub mod line_protocol;
 pub mod registry;
 pub mod transform;

@@ -1,6 +1,6 @@
 //! Profiles: how a device model's names map to quantities, with unit, scale, sentinels and words.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -20,6 +20,8 @@ pub struct Profile {
     pub measurement: Option<Arc<str>>,
     /// Numbers may come as text.
     pub number_text: bool,
+    /// Names that measure nothing, such as that of a program's version.
+    pub ignored: HashSet<String>,
     pub names: HashMap<String, Mapping, Seeded>,
 }
 
@@ -55,6 +57,8 @@ struct Entry {
     measurement: Option<String>,
     #[serde(default)]
     number_text: bool,
+    #[serde(default)]
+    ignore: HashSet<String>,
     names: BTreeMap<String, toml::Value>,
 }
 
@@ -106,6 +110,7 @@ impl Profiles {
                     name: name.as_str().into(),
                     measurement: entry.measurement.map(Arc::from),
                     number_text: entry.number_text,
+                    ignored: entry.ignore,
                     names,
                 };
                 if all.insert(name.clone(), Arc::new(profile)).is_some() {
@@ -118,6 +123,13 @@ impl Profiles {
 
     pub fn get(&self, name: &str) -> Option<&Arc<Profile>> {
         self.0.get(name)
+    }
+
+    /// The names of all, in order.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.0.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
     }
 }
 

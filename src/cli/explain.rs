@@ -1,5 +1,7 @@
 //! `nadikota explain`: what would become of one message, told by the very code that `run` uses.
 
+mod capture;
+
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -11,11 +13,19 @@ use crate::clock::Clock;
 use crate::message::Record;
 use crate::transform::{Explanation, ReadingStory, State};
 
+pub(super) use capture::open;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// The topic it came on.
-    #[arg(long)]
-    topic: String,
+    #[arg(long, required_unless_present = "capture", conflicts_with = "capture")]
+    topic: Option<String>,
+    /// Every message of a file that `nadikota capture` wrote, instead of one.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["payload_file", "retained"])]
+    capture: Option<PathBuf>,
+    /// Of a capture only what became of its messages, by group, and which names are unknown.
+    #[arg(long, requires = "capture")]
+    summary: bool,
     /// The payload; without it stdin is read to its end.
     #[arg(long, value_name = "FILE")]
     payload_file: Option<PathBuf>,
@@ -29,8 +39,11 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
     let transform = configuration(files)?.transform;
+    if let Some(file) = &options.capture {
+        return capture::run(file, options.summary, options.json, &transform);
+    }
     let payload = payload(options.payload_file.as_deref())?;
-    let topic = Bytes::copy_from_slice(options.topic.as_bytes());
+    let topic = Bytes::copy_from_slice(options.topic.as_deref().unwrap_or_default().as_bytes());
     let record = Record::pasted(topic, payload.into(), Clock::System.now(), options.retained);
     let explanation = transform.explain(&record, &State::default());
     if options.json { say_json(&explanation) } else { tell(&explanation) }

@@ -1,5 +1,6 @@
 //! Commands: what people type, and how the answer becomes an exit code.
 
+mod capture;
 mod check;
 mod completions;
 mod config;
@@ -10,6 +11,7 @@ mod explain;
 mod export;
 mod health;
 mod journal;
+mod learn;
 mod man;
 mod progress;
 mod quarantine;
@@ -18,6 +20,7 @@ mod reprocess;
 mod run;
 mod simulate;
 mod stop;
+mod whole_file;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -69,8 +72,12 @@ enum Command {
     Demo(Box<demo::Options>),
     /// Load for a broker: the demo's devices publish to it, and it tells how fast PUBACKs come.
     Simulate(Box<simulate::Options>),
-    /// Tells what would become of one message, and why.
+    /// Tells what would become of one message, or of a capture's, and why.
     Explain(explain::Options),
+    /// Listens to the broker for a while and writes what devices publish into a file; disturbs nobody.
+    Capture(capture::Options),
+    /// Proposes routes, profiles and registry rows for devices that the configuration does not know yet.
+    Learn(learn::Options),
     /// What could not be stored, and why (the dead-letter queue); replays it once the cause is mended.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -132,6 +139,8 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Demo(options) => runtime()?.block_on(demo::run(*options)),
         Command::Simulate(options) => runtime()?.block_on(simulate::run(&options)),
         Command::Explain(options) => explain::run(&options, &files),
+        Command::Learn(options) => runtime()?.block_on(learn::run(&options, &files)),
+        Command::Capture(options) => runtime()?.block_on(capture::run(options, &files)),
         Command::Quarantine(command) => quarantine::run(command, &files),
         Command::Export(options) => export::run(options, &files),
         Command::Reprocess(options) => runtime()?.block_on(reprocess::run(&options, &files)),

@@ -1,5 +1,7 @@
 //! `nadikota run`: the service, until a signal stops it.
 
+mod capture;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,10 +14,16 @@ use crate::clock::Clock;
 use crate::{logging, pipeline};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Options {}
+pub(super) struct Options {
+    #[command(flatten)]
+    capture: capture::Play,
+}
 
-pub(super) async fn run(_options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
+pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Failure> {
     let config = configuration(files)?;
+    if let Some(file) = &options.capture.from_capture {
+        return capture::run(file, &options.capture, config).await;
+    }
     let quiet = logging::start(&config.log).context("cannot start logging")?;
     // From here on a signal is an order, whatever is still starting.
     let stop = CancellationToken::new();

@@ -18,7 +18,7 @@ use crate::settings::{Problem, Problems, Section, Setting, Span};
 use crate::transform::{self, Transform};
 use crate::{batch, embedded, http, journal, logging, quarantine, sink, source, stall};
 
-pub use reference::DEMO_DEVICES;
+pub use reference::{DEMO_DEVICES, profile_files};
 pub use watch::Watch;
 
 /// What the program needs to run. It cannot be invalid: only [`load`] makes it.
@@ -51,6 +51,14 @@ pub struct Config {
     pub reload_every: Duration,
     /// Every key that the rooms asked for, in that order, with what they got and from where.
     pub settings: Vec<Setting>,
+}
+
+impl Config {
+    /// The file or folder that a key of the root names; nothing where it is unset.
+    pub fn path_of(&self, key: &str) -> Option<PathBuf> {
+        let setting = self.settings.iter().find(|setting| setting.key == key)?;
+        Some(PathBuf::from(setting.value.as_ref()?.as_str()?))
+    }
 }
 
 /// Reads the files, later ones over earlier ones, and the environment over all.

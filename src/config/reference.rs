@@ -139,3 +139,20 @@ fn toml_files(folder: &Path, problems: &Problems) -> Option<Vec<(String, String)
     let files: Vec<_> = paths.into_iter().map(read).collect();
     files.into_iter().collect()
 }
+
+/// The profiles that a configuration has, each file with its name and text: its folder's, or those inside the program.
+pub fn profile_files(config: &super::Config) -> Result<Vec<(String, String)>, String> {
+    let Some(folder) = config.path_of("profiles") else {
+        return Ok(vec![("pasuruan.toml".to_owned(), PROFILES.to_owned())]);
+    };
+    let problems = Problems::default();
+    let files = toml_files(&folder, &problems).unwrap_or_default();
+    if let Some(problem) = problems.into_vec().first() {
+        return Err(problem.to_string());
+    }
+    let named = |(path, text): (String, String)| {
+        let name = Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned());
+        name.map(|name| (name, text))
+    };
+    Ok(files.into_iter().filter_map(named).collect())
+}

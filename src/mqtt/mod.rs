@@ -7,6 +7,7 @@
 mod certificate;
 mod event;
 mod expiry;
+pub mod listen;
 pub mod probe;
 pub mod publish;
 mod stream;

@@ -90,7 +90,7 @@ pub struct Running {
     pub mqtt: Option<SocketAddr>,
     /// Changes routes, registry and profiles; whoever wants to takes it.
     pub reloader: Option<Reloader>,
-    journal: Journal,
+    pub journal: Journal,
     writer: std::thread::JoinHandle<()>,
     intake: Stage<()>,
     deliveries: Stage<Result<(), DeliveryError>>,

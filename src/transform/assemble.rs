@@ -111,6 +111,12 @@ impl<'w> Work<'w> {
         }
         let first = points.first;
         self.unmapped_text |= judge.unmapped_text;
+        self.trace.note(|story| {
+            for reading in story.samples.last_mut().into_iter().flat_map(|sample| &mut sample.readings) {
+                let name = reading.name.as_str();
+                reading.known = profile.names.contains_key(name) || profile.ignored.contains(name);
+            }
+        });
         if let Some(delay) = place.delay {
             for point in self.out.iter_mut().skip(first) {
                 point.fields.push((Arc::clone(&self.transform.delay), FieldValue::Float(delay)));

@@ -54,6 +54,8 @@ pub struct ReadingStory {
     pub name: String,
     pub value: String,
     pub unit: Option<String>,
+    /// Whether the profile has the name.
+    pub known: bool,
     /// The field it was stored as; `<field>_failed` where it was impossible.
     pub field: Option<String>,
     /// In the field's unit.
@@ -61,6 +63,8 @@ pub struct ReadingStory {
     pub flag: Option<i64>,
     /// Why it was not stored.
     pub refused: Option<String>,
+    /// It was not stored because there was nothing to store.
+    pub passed_over: bool,
 }
 
 /// The decision in words that JSON can hold.
@@ -123,7 +127,10 @@ impl Trace {
     }
 
     pub(super) fn skipped(&mut self, reading: &Reading<'_>, why: &str) {
-        self.reading(reading, |story| story.refused = Some(why.to_owned()));
+        self.reading(reading, |story| {
+            story.refused = Some(why.to_owned());
+            story.passed_over = true;
+        });
     }
 
     fn reading(&mut self, reading: &Reading<'_>, finish: impl FnOnce(&mut ReadingStory)) {
@@ -134,10 +141,12 @@ impl Trace {
             name: reading.name.clone().into_owned(),
             value: shown(&reading.value),
             unit: reading.unit.as_deref().map(str::to_owned),
+            known: false,
             field: None,
             stored: None,
             flag: None,
             refused: None,
+            passed_over: false,
         };
         finish(&mut story);
         sample.readings.push(story);

@@ -7,6 +7,7 @@ mod assemble;
 mod config;
 mod expected;
 mod explain;
+mod known;
 mod name;
 mod pattern;
 mod state;
@@ -67,6 +68,8 @@ pub struct Transform {
     config: Config,
     /// Of each route, in the same order.
     profiles: Vec<Arc<Profile>>,
+    /// Of device models that payloads name.
+    models: Profiles,
     catalogue: Arc<Catalogue>,
     registry: Arc<Registry>,
     zone: jiff::tz::TimeZone,
@@ -91,9 +94,9 @@ impl Transform {
                 profile: name.to_owned(),
             }),
         });
-        let profiles = of_routes.collect::<Result<_, _>>()?;
+        let (models, profiles) = (profiles.clone(), of_routes.collect::<Result<_, _>>()?);
         let (sensor, delay) = ("sensor".into(), "delay_s".into());
-        Ok(Self { config, profiles, catalogue, registry, zone, sensor, delay })
+        Ok(Self { config, profiles, models, catalogue, registry, zone, sensor, delay })
     }
 
     /// The destination of the route that matches; nothing where none does. Does not allocate.
@@ -131,12 +134,17 @@ impl Transform {
 
     /// The same, telling what it saw; neither the state nor anything else is changed.
     pub fn explain(&self, record: &Record, state: &State) -> Explanation {
+        self.explain_next(record, &mut state.clone())
+    }
+
+    /// The same for one message after another: the state goes on.
+    pub fn explain_next(&self, record: &Record, state: &mut State) -> Explanation {
         let mut trace = Trace(Some(Explanation {
             topic: String::from_utf8_lossy(&record.message.topic).into_owned(),
             ..Explanation::default()
         }));
         let mut points = Vec::new();
-        let decision = self.run(record, &mut state.clone(), &mut points, &mut trace);
+        let decision = self.run(record, state, &mut points, &mut trace);
         trace.finish(&points, &decision)
     }
 

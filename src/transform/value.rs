@@ -102,6 +102,10 @@ impl<'s, 'p> Judge<'s, 'p> {
     /// A name that the profile does not know is stored under a cleaned name, as long as there is room.
     fn unknown(&mut self, reading: &Reading<'_>, trace: &mut Trace) -> Result<Option<Value<'p>>, Rejection> {
         let profile = self.taken.profile;
+        if profile.ignored.contains(&*reading.name) {
+            trace.skipped(reading, "the profile ignores it");
+            return Ok(None);
+        }
         let number = match &reading.value {
             ReadingValue::Number(number) => finite::check(&reading.name, *number)?,
             ReadingValue::Boolean(truth) => f64::from(u8::from(*truth)),

@@ -38,6 +38,8 @@ const ROOMS: &[&str] = &[
     "derive",
     "line_protocol",
     "transform",
+    "capture",
+    "learn",
     // storage
     "journal",
     "quarantine",

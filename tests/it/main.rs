@@ -23,6 +23,7 @@ mod house;
 mod inspect;
 mod interop;
 mod journal_damage;
+mod learning;
 mod line_protocol;
 mod logs;
 mod main_job;

@@ -78,3 +78,27 @@ fn the_page_gives_what_it_shows() {
     let point: String = told.lines().filter(|line| line.contains("point")).collect();
     assert_eq!(without_delay(&(nadikota(dir.path(), &["check"], "") + &point)), without_delay(shown));
 }
+
+#[test]
+fn the_short_way_gives_what_it_shows() {
+    const SHORT: &str = "## The short way";
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/onboarding.md")).expect("the page");
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = "time_zone = \"Asia/Jakarta\"\n[[destinations]]\nkind = \"embedded\"\n\
+                  [[routes]]\ntopic = \"city/{city}/{district}/{device}/level\"\nformat = \"json\"\n";
+    fs::write(dir.path().join("nadikota.toml"), config).expect("a file");
+    fs::write(dir.path().join("seen.jsonl"), block(&page, SHORT, "\"topic\"")).expect("a file");
+    nadikota(dir.path(), &["learn", "seen.jsonl", "--out", "learned"], "");
+    let written = |name: &str| fs::read_to_string(dir.path().join("learned").join(name)).expect("a file");
+    assert!(written("nadikota.toml").ends_with(block(&page, SHORT, "[[routes]]")));
+    assert!(written("profiles/learned.toml").ends_with(block(&page, SHORT, "[profiles.")));
+    assert_eq!(written("devices.csv"), block(&page, SHORT, "id,city"));
+    // What was learned comes after the file that knew nothing, and wins.
+    let learned = |command: &[&str]| {
+        nadikota(dir.path(), &[&["--config", "learned/nadikota.toml"], command].concat(), "")
+    };
+    let told = learned(&["check"]) + &learned(&["explain", "--capture", "seen.jsonl", "--summary"]);
+    assert_eq!(told, block(&page, SHORT, "the configuration is right"));
+    let told = learned(&["run", "--from-capture", "seen.jsonl", "--data", "play"]);
+    assert_eq!(told, block(&page, SHORT, "the account balances"));
+}

@@ -184,13 +184,7 @@ impl fmt::Display for Books {
             "published      {:>8}, {} of them not acknowledged",
             self.published, self.unacknowledged
         )?;
-        writeln!(f, "received       {:>8}", account.received)?;
-        writeln!(f, "stored         {:>8}", account.stored)?;
-        writeln!(f, "partly stored  {:>8}", account.partly_stored)?;
-        writeln!(f, "quarantined    {:>8}{}", account.quarantined, reasons(&account.quarantined_by_reason))?;
-        writeln!(f, "discarded      {:>8}{}", account.discarded_total(), reasons(&account.discarded))?;
-        writeln!(f, "pending        {:>8}", account.pending)?;
-        writeln!(f, "the account {}", if account.balances() { "balances" } else { "DOES NOT BALANCE" })?;
+        writeln!(f, "{account}")?;
         if !self.discards_agree {
             writeln!(f, "the account lacks discards that the publisher's log expects")?;
         }
@@ -224,9 +218,4 @@ impl fmt::Display for Books {
             Some(verdict) => write!(f, "THE STORE DIFFERS from the publisher's log: {verdict}"),
         }
     }
-}
-
-fn reasons<R: fmt::Display>(reasons: &BTreeMap<R, u64>) -> String {
-    let told: Vec<_> = reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
-    if told.is_empty() { String::new() } else { format!("  ({})", told.join(", ")) }
 }

@@ -1,14 +1,13 @@
 //! Where an export goes: stdout, or a file that appears under its name only when it is whole.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 
 use super::form::Form;
 use crate::cli::Failure;
+use crate::cli::whole_file::WholeFile;
 use crate::point::Point;
 
 #[derive(Debug)]
@@ -21,34 +20,14 @@ pub(super) struct Target {
 #[derive(Debug)]
 enum Out {
     Stdout(BufWriter<Stdout>),
-    File { path: PathBuf, part: Part, file: BufWriter<File> },
-}
-
-/// The file while it is written. What is left of it goes, however the export ends.
-#[derive(Debug)]
-struct Part(PathBuf);
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // Once it has its name there is nothing left to remove.
-        let _ = std::fs::remove_file(&self.0);
-    }
+    File(WholeFile),
 }
 
 impl Target {
     pub(super) fn open(path: Option<PathBuf>, form: Form) -> Result<Self, Failure> {
         let out = match path {
             None => Out::Stdout(BufWriter::new(io::stdout())),
-            Some(path) => {
-                let mut part = path.clone().into_os_string();
-                part.push(".part");
-                let part = Part(PathBuf::from(part));
-                // What devices sent can be personal data, as in the data directory.
-                let file =
-                    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part.0);
-                let file = file.with_context(|| format!("cannot write {}", part.0.display()))?;
-                Out::File { path, part, file: BufWriter::new(file) }
-            }
+            Some(path) => Out::File(WholeFile::create(path)?),
         };
         let mut target = Self { form, out, points: 0 };
         let head = form.head().context("cannot write the head")?;
@@ -60,7 +39,7 @@ impl Target {
     pub(super) fn leaves_the_terminal(&self) -> bool {
         match &self.out {
             Out::Stdout(out) => !out.get_ref().is_terminal(),
-            Out::File { .. } => true,
+            Out::File(_) => true,
         }
     }
 
@@ -78,8 +57,8 @@ impl Target {
     fn put(&mut self, text: &[u8]) -> Result<bool, Failure> {
         match &mut self.out {
             Out::Stdout(out) => heard(out.write_all(text)),
-            Out::File { part, file, .. } => {
-                file.write_all(text).with_context(|| format!("cannot write {}", part.0.display()))?;
+            Out::File(file) => {
+                file.write(text)?;
                 Ok(true)
             }
         }
@@ -91,13 +70,7 @@ impl Target {
             Out::Stdout(mut out) => {
                 heard(out.flush())?;
             }
-            Out::File { path, part, file } => {
-                let failed = || format!("cannot write {}", part.0.display());
-                let file = file.into_inner().map_err(io::IntoInnerError::into_error).with_context(failed)?;
-                file.sync_all().with_context(failed)?;
-                std::fs::rename(&part.0, &path)
-                    .with_context(|| format!("cannot replace {}", path.display()))?;
-            }
+            Out::File(file) => file.close()?,
         }
         Ok(self.points)
     }

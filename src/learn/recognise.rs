@@ -1,0 +1,131 @@
+//! Recognising: which format a topic's messages have, by the topics that platforms prescribe and by trying decoders.
+
+use std::collections::HashMap;
+
+use config::Value;
+use jiff::tz::TimeZone;
+
+use crate::capture::Captured;
+use crate::decode::{Decoded, Format, Hints, Limits};
+use crate::reading::{ReadingValue, Sample};
+use crate::settings::{Problems, Section};
+
+/// Messages of one topic that are looked at to recognise its format.
+const LOOKED_AT: usize = 50;
+
+/// A format's settings, in words of a route.
+pub(super) type Settings = Vec<(&'static str, String)>;
+
+/// Topics that a platform prescribes, and what comes there.
+pub(super) struct Layout {
+    pub(super) topic: &'static str,
+    pub(super) format: &'static str,
+}
+
+/// The first that fits is taken, if its format reads the messages.
+pub(super) const LAYOUTS: &[Layout] = &[
+    Layout { topic: "application/{application}/device/{device}/event/{event}", format: "chirpstack" },
+    Layout { topic: "v3/{application}/devices/{device}/#", format: "things_stack" },
+    Layout { topic: "/ul/+/{device}/#", format: "ultralight" },
+    Layout { topic: "ul/+/{device}/#", format: "ultralight" },
+    Layout { topic: "/json/+/{device}/#", format: "fiware_json" },
+    Layout { topic: "json/+/{device}/#", format: "fiware_json" },
+    Layout { topic: "/oneM2M/#", format: "antares" },
+    Layout { topic: "oneM2M/#", format: "antares" },
+    Layout { topic: "spBv1.0/#", format: "sparkplug_b" },
+    Layout { topic: "tele/{device}/+", format: "tasmota" },
+    Layout { topic: "zigbee2mqtt/#", format: "zigbee2mqtt" },
+    Layout { topic: "airgradient/readings/{device}", format: "airgradient" },
+    Layout { topic: "device/sck/+/#", format: "smart_citizen" },
+    Layout { topic: "{device}/events/rpc", format: "shelly" },
+    Layout { topic: "{device}/status/{component}", format: "shelly" },
+    Layout { topic: "v1.1/#", format: "sensorthings" },
+    Layout { topic: "v1.0/#", format: "sensorthings" },
+];
+
+/// Formats that a payload shows by itself, the strictest first. `json` takes any object, so it comes after those that
+/// are JSON too; `value` comes before what takes any text.
+const BY_CONTENT: &[&str] = &[
+    "chirpstack",
+    "things_stack",
+    "senml",
+    "sensor_community",
+    "antares",
+    "shelly",
+    "json",
+    "value",
+    "line_protocol",
+    "ultralight",
+    "csv",
+];
+
+/// What reads a topic's messages.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Recognised {
+    pub(super) format: &'static str,
+    /// The topic that the platform prescribes, if it was known by that.
+    pub(super) layout: Option<&'static str>,
+}
+
+/// The format of one topic's messages; nothing where no decoder reads most of them.
+pub(super) fn recognise(topic: &str, messages: &[&Captured], zone: &TimeZone) -> Option<Recognised> {
+    let matching = |layout: &&Layout| {
+        crate::topic::Template::parse(layout.topic).is_ok_and(|template| template.matches(topic.as_bytes()))
+    };
+    let by_topic = LAYOUTS.iter().filter(matching).map(|layout| (layout.format, Some(layout.topic)));
+    let by_content = BY_CONTENT.iter().map(|format| (*format, None));
+    by_topic.chain(by_content).find_map(|(format, layout)| {
+        let decoder = named(format, &Settings::new())?;
+        let looked_at = messages.len().min(LOOKED_AT);
+        let read: Vec<bool> = messages
+            .iter()
+            .take(LOOKED_AT)
+            .filter_map(|message| fits(format, &decoder, message, zone))
+            .collect();
+        let enough = read.len().saturating_mul(5) >= looked_at.saturating_mul(4);
+        // What is no data says nothing of the format, unless the topic does.
+        let data = read.iter().any(|holds| *holds);
+        (enough && (data || layout.is_some())).then_some(Recognised { format, layout })
+    })
+}
+
+/// A format by the name that a route gives it; nothing where this program has none of that name.
+pub(super) fn named(format: &str, settings: &Settings) -> Option<Format> {
+    let problems = Problems::default();
+    let mut values: HashMap<String, Value> = HashMap::new();
+    values.insert("format".to_owned(), Value::from(format));
+    for (key, text) in settings {
+        values.insert((*key).to_owned(), Value::from(text.as_str()));
+    }
+    let read = Format::read(&mut Section::root(values, problems.clone()));
+    read.filter(|_| problems.into_vec().is_empty())
+}
+
+/// What a message holds; nothing where it cannot be read. What is no data holds nothing.
+pub(super) fn decoded<'m>(
+    decoder: &Format,
+    message: &'m Captured,
+    number_text: bool,
+    zone: &TimeZone,
+) -> Option<Vec<Sample<'m>>> {
+    let limits = Limits::default();
+    let hints = Hints { number_text, zone, limits: &limits, now: message.time };
+    match decoder.decode(&message.topic, &message.payload, &hints) {
+        Ok(Decoded::Samples { samples, .. }) => Some(samples),
+        Ok(Decoded::NotData(_)) => Some(Vec::new()),
+        Err(_) => None,
+    }
+}
+
+/// Whether the message holds a value; nothing where the format does not read it.
+fn fits(format: &str, decoder: &Format, message: &Captured, zone: &TimeZone) -> Option<bool> {
+    let samples = decoded(decoder, message, false, zone)?;
+    let holds = samples.iter().any(|sample| !sample.readings.is_empty());
+    // Any text is a value, so only what looks like one counts: a number, a switch, or one word.
+    let is_value = format != "value"
+        || samples.iter().flat_map(|sample| &sample.readings).all(|reading| match &reading.value {
+            ReadingValue::Text(text) => text.chars().all(char::is_alphabetic),
+            _ => true,
+        });
+    is_value.then_some(holds)
+}
