@@ -143,7 +143,8 @@ fn toml_files(folder: &Path, problems: &Problems) -> Option<Vec<(String, String)
 /// The profiles that a configuration has, each file with its name and text: its folder's, or those inside the program.
 pub fn profile_files(config: &super::Config) -> Result<Vec<(String, String)>, String> {
     let Some(folder) = config.path_of("profiles") else {
-        return Ok(vec![("pasuruan.toml".to_owned(), PROFILES.to_owned())]);
+        let named = |(name, text): &(&str, &str)| (format!("{name}.toml"), (*text).to_owned());
+        return Ok(PROFILES.iter().map(named).collect());
     };
     let problems = Problems::default();
     let files = toml_files(&folder, &problems).unwrap_or_default();

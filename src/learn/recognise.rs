@@ -6,7 +6,7 @@ use config::Value;
 use jiff::tz::TimeZone;
 
 use crate::capture::Captured;
-use crate::decode::{Decoded, Format, Hints, Limits};
+use crate::decode::{Decoded, Format, Hints, Limits, Memory};
 use crate::reading::{ReadingValue, Sample};
 use crate::settings::{Problems, Section};
 
@@ -110,7 +110,8 @@ pub(super) fn decoded<'m>(
 ) -> Option<Vec<Sample<'m>>> {
     let limits = Limits::default();
     let hints = Hints { number_text, zone, limits: &limits, now: message.time };
-    match decoder.decode(&message.topic, &message.payload, &hints) {
+    // Without what earlier messages told: a format that remembers is recognised by its births.
+    match decoder.decode(&message.topic, &message.payload, &hints, &mut Memory::default()) {
         Ok(Decoded::Samples { samples, .. }) => Some(samples),
         Ok(Decoded::NotData(_)) => Some(Vec::new()),
         Err(_) => None,
