@@ -32,6 +32,7 @@ pub mod unit;
 // Pure stages: no I/O, time is an argument.
 pub mod catalogue;
 pub mod check;
+pub mod codec;
 pub mod decode;
 pub mod line_protocol;
 pub mod registry;
