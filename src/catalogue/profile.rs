@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::Catalogue;
+use super::{Catalogue, Decoder};
 use crate::decimal;
 use crate::outcome::{Reason, Rejection};
 use crate::quantity::Quantity;
@@ -20,6 +20,8 @@ pub struct Profile {
     /// Numbers may come as text.
     pub number_text: bool,
     pub names: HashMap<String, Mapping>,
+    /// What reads the bytes that its devices send.
+    pub decoder: Option<Decoder>,
 }
 
 /// One of the device's names.
@@ -55,6 +57,10 @@ struct Entry {
     #[serde(default)]
     number_text: bool,
     names: BTreeMap<String, toml::Value>,
+    codec: Option<String>,
+    variables: Option<BTreeMap<String, String>>,
+    decoder: Option<String>,
+    layout: Option<toml::Value>,
 }
 
 /// Everything about one name.
@@ -101,7 +107,14 @@ impl Profiles {
                         Err(text) => wrong.push(format!("{origin}: {name}: {device_name}: {text}")),
                     }
                 }
+                let decoder =
+                    Decoder::new(entry.codec, entry.variables, entry.decoder.as_deref(), entry.layout);
+                let decoder = decoder.unwrap_or_else(|text| {
+                    wrong.push(format!("{origin}: {name}: {text}"));
+                    None
+                });
                 let profile = Profile {
+                    decoder,
                     name: name.as_str().into(),
                     measurement: entry.measurement.map(Arc::from),
                     number_text: entry.number_text,
@@ -117,6 +130,14 @@ impl Profiles {
 
     pub fn get(&self, name: &str) -> Option<&Arc<Profile>> {
         self.0.get(name)
+    }
+
+    /// Each profile that names a codec, with the codec's file.
+    pub fn codecs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.values().filter_map(|profile| match &profile.decoder {
+            Some(Decoder::Codec { file, .. }) => Some((&*profile.name, &**file)),
+            _ => None,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Commands: what people type, and how the answer becomes an exit code.
 
 mod check;
+mod codec;
 mod completions;
 mod config;
 mod database;
@@ -71,6 +72,9 @@ enum Command {
     Simulate(Box<simulate::Options>),
     /// Tells what would become of one message, and why.
     Explain(explain::Options),
+    /// Tries vendors' LoRaWAN codecs.
+    #[command(subcommand)]
+    Codec(codec::Command),
     /// What could not be stored, and why (the dead-letter queue); replays it once the cause is mended.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -132,6 +136,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Demo(options) => runtime()?.block_on(demo::run(*options)),
         Command::Simulate(options) => runtime()?.block_on(simulate::run(&options)),
         Command::Explain(options) => explain::run(&options, &files),
+        Command::Codec(command) => codec::run(&command),
         Command::Quarantine(command) => quarantine::run(command, &files),
         Command::Export(options) => export::run(options, &files),
         Command::Reprocess(options) => runtime()?.block_on(reprocess::run(&options, &files)),

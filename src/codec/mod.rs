@@ -116,10 +116,10 @@ impl Fault {
     fn of(kind: FaultKind) -> Self {
         let text = match kind {
             FaultKind::Thrown => "it threw",
-            FaultKind::Steps => "it ran for more steps than codecs.max_steps",
-            FaultKind::Memory => "it needed more memory than codecs.max_memory",
+            FaultKind::Steps => "it ran for more steps than codec.max_steps",
+            FaultKind::Memory => "it needed more memory than codec.max_memory",
             FaultKind::Stack => "it called itself too deep",
-            FaultKind::Time => "it ran for longer than codecs.max_time",
+            FaultKind::Time => "it ran for longer than codec.max_time",
         };
         Self { kind, text: text.to_owned(), errors: Vec::new() }
     }

@@ -3,7 +3,8 @@
 use super::*;
 
 fn codecs(source: &str) -> Codecs {
-    let mut codecs = Codecs::new(Limits { max_time: Duration::from_secs(20), ..Limits::default() });
+    let mut codecs =
+        Codecs::new(Limits { max_steps: 200_000, max_time: Duration::from_secs(60), ..Limits::default() });
     codecs.add("c.js", source).unwrap_or_else(|wrong| panic!("{wrong}"));
     codecs
 }
@@ -101,7 +102,7 @@ fn hostile_scripts_are_stopped_and_the_next_uplink_is_right() {
 #[test]
 fn the_limit_of_steps_is_the_same_however_used_the_context_is() {
     // Loops that end just below and just above the limit, after any number of other uplinks.
-    let source = "function decodeUplink(i) { var n = i.bytes[0] * 10000 + i.bytes[1] * 100; for (var k = 0; k < n; k++) {} return {data: {n: n}}; }";
+    let source = "function decodeUplink(i) { var n = i.bytes[0] * 1000 + i.bytes[1] * 10; for (var k = 0; k < n; k++) {} return {data: {n: n}}; }";
     let codecs = codecs(source);
     let kinds =
         |codecs: &Codecs, bytes: &[u8]| codecs.call("c.js", &input(bytes)).map_err(|fault| fault.kind);
@@ -183,7 +184,7 @@ fn faults_say_what_and_where() {
 #[test]
 fn a_thread_that_hangs_in_a_built_in_operation_is_left_behind_and_others_go_on() {
     // One search of a text is one step to the engine, and this one takes seconds.
-    let hang = "function decodeUplink(i) { if (i.bytes[0]) { 'a'.repeat(2e6).indexOf('a'.repeat(1e6) + 'b'); } return {data: {ok: 1}}; }";
+    let hang = "function decodeUplink(i) { if (i.bytes[0]) { 'a'.repeat(1e6).indexOf('a'.repeat(5e5) + 'b'); } return {data: {ok: 1}}; }";
     let mut codecs = Codecs::new(Limits { max_time: Duration::from_millis(50), ..Limits::default() });
     codecs.add("hang.js", hang).unwrap();
     codecs.add("good.js", "function Decoder(b, p) { return {n: b.length}; }").unwrap();

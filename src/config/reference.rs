@@ -10,6 +10,7 @@ use crate::settings::{Problems, Section};
 
 const CATALOGUE: &str = include_str!("../../config/catalogue.toml");
 const PROFILES: &str = include_str!("../../config/profiles/pasuruan.toml");
+const LORAWAN: &str = include_str!("../../config/profiles/lorawan.toml");
 /// The registry of the simulated city, which the demo runs with.
 pub const DEMO_DEVICES: &str = include_str!("../../config/devices.csv");
 
@@ -53,7 +54,10 @@ impl Sources {
         let catalogue =
             text.and_then(|(text, origin)| kept("catalogue", Catalogue::load(&text, &origin), problems));
         let files = match &self.profiles {
-            None => Some(vec![("the profiles inside the program".to_owned(), PROFILES.to_owned())]),
+            None => Some(vec![
+                ("the profiles inside the program".to_owned(), PROFILES.to_owned()),
+                ("the LoRaWAN profiles inside the program".to_owned(), LORAWAN.to_owned()),
+            ]),
             Some(folder) => toml_files(folder, problems),
         };
         let profiles = catalogue.as_ref().zip(files);

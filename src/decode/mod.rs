@@ -1,9 +1,15 @@
 //! Decoders: from a payload to readings. One file for each format; this one picks it.
 
+pub mod binary;
+mod bytes;
+mod cayenne_lpp;
 mod chirpstack;
 mod flatten;
+mod frames;
 pub mod json;
+mod protobuf;
 mod senml;
+mod things_stack;
 pub mod told;
 pub mod value;
 
@@ -12,6 +18,8 @@ use jiff::tz::TimeZone;
 use crate::outcome::{Reason, Rejection};
 use crate::settings::Section;
 
+pub use self::bytes::Encoding;
+pub use self::frames::{Frame, decode as decode_frame};
 pub use crate::reading::Decoded;
 
 /// A format with its settings.
@@ -20,6 +28,10 @@ pub enum Format {
     Json(json::Settings),
     Value(value::Settings),
     Chirpstack,
+    ChirpstackProtobuf,
+    ThingsStack,
+    CayenneLpp(Encoding),
+    Binary(binary::Settings),
     Senml,
 }
 
@@ -58,9 +70,13 @@ impl Format {
             "json" => Some(Self::Json(json::Settings::read(section))),
             "value" => Some(Self::Value(value::Settings::read(section))),
             "chirpstack" => Some(Self::Chirpstack),
+            "chirpstack_protobuf" => Some(Self::ChirpstackProtobuf),
+            "things_stack" => Some(Self::ThingsStack),
+            "cayenne_lpp" => Some(Self::CayenneLpp(section.get("encoding", Encoding::default()))),
+            "binary" => Some(binary::Settings::read(section)),
             "senml" => Some(Self::Senml),
             _ => {
-                section.problem("format", "must be \"json\", \"value\", \"chirpstack\" or \"senml\"");
+                section.problem("format", "must be \"json\", \"value\", \"chirpstack\", \"chirpstack_protobuf\", \"things_stack\", \"cayenne_lpp\", \"binary\" or \"senml\"");
                 None
             }
         }
@@ -71,6 +87,10 @@ impl Format {
             Self::Json(_) => "json",
             Self::Value(_) => "value",
             Self::Chirpstack => "chirpstack",
+            Self::ChirpstackProtobuf => "chirpstack_protobuf",
+            Self::ThingsStack => "things_stack",
+            Self::CayenneLpp(_) => "cayenne_lpp",
+            Self::Binary(_) => "binary",
             Self::Senml => "senml",
         }
     }
@@ -78,14 +98,21 @@ impl Format {
     /// Decodes one message.
     pub fn decode<'a>(
         &self,
-        _topic: &'a str,
+        topic: &'a str,
         payload: &'a [u8],
         hints: &Hints<'_>,
     ) -> Result<Decoded<'a>, Rejection> {
         match self {
             Self::Json(settings) => json::decode(settings, text(payload)?, hints),
             Self::Value(settings) => value::decode(settings, text(payload)?),
-            Self::Chirpstack => chirpstack::decode(text(payload)?, hints),
+            Self::Chirpstack => chirpstack::decode(topic, text(payload)?, hints),
+            Self::ChirpstackProtobuf => chirpstack::protobuf::decode(topic, payload, hints),
+            Self::ThingsStack => things_stack::decode(text(payload)?, hints),
+            Self::CayenneLpp(encoding) => {
+                let sample = cayenne_lpp::decode(&encoding.read(payload)?, hints.limits.max_values)?;
+                Ok(Decoded::Samples { samples: vec![sample], rest: None })
+            }
+            Self::Binary(settings) => binary::decode(settings, payload),
             Self::Senml => senml::decode(text(payload)?, hints),
         }
     }

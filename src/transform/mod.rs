@@ -12,6 +12,7 @@ mod pattern;
 mod state;
 #[cfg(test)]
 mod tests;
+mod uplink;
 mod value;
 mod when;
 mod whose;
@@ -30,6 +31,7 @@ use self::assemble::Rest;
 use self::explain::Trace;
 use self::when::When;
 use crate::catalogue::{Catalogue, Profile, Profiles};
+use crate::codec::Codecs;
 use crate::decode::{Decoded, Hints};
 use crate::message::{EMBEDDED_SOURCE, Record};
 use crate::outcome::{Reason, Rejection};
@@ -69,6 +71,7 @@ pub struct Transform {
     profiles: Vec<Arc<Profile>>,
     catalogue: Arc<Catalogue>,
     registry: Arc<Registry>,
+    codecs: Arc<Codecs>,
     zone: jiff::tz::TimeZone,
     sensor: Arc<str>,
     delay: Arc<str>,
@@ -93,7 +96,14 @@ impl Transform {
         });
         let profiles = of_routes.collect::<Result<_, _>>()?;
         let (sensor, delay) = ("sensor".into(), "delay_s".into());
-        Ok(Self { config, profiles, catalogue, registry, zone, sensor, delay })
+        let codecs = Arc::default();
+        Ok(Self { config, profiles, catalogue, registry, codecs, zone, sensor, delay })
+    }
+
+    /// With the codecs that its profiles name.
+    #[must_use]
+    pub fn with_codecs(self, codecs: Arc<Codecs>) -> Self {
+        Self { codecs, ..self }
     }
 
     /// The destination of the route that matches; nothing where none does. Does not allocate.
@@ -199,7 +209,7 @@ impl Transform {
         }
 
         let captured = route.topic.capture(topic, "device").filter(|device| !device.is_empty());
-        let (samples, rest) = self.decode(record, topic, route, profile, captured)?;
+        let (samples, rest) = self.decode(record, topic, route, profile, captured, trace)?;
         let start = out.len();
         let when = When {
             config: &self.config.time,
@@ -257,6 +267,7 @@ impl Transform {
         route: &Route,
         profile: &Profile,
         captured: Option<&str>,
+        trace: &mut Trace,
     ) -> Result<Samples<'a>, Decision> {
         let hints = |known: Option<&'r Arc<Device>>| Hints {
             number_text: known.and_then(|device| device.profile.as_deref()).unwrap_or(profile).number_text,
@@ -264,8 +275,11 @@ impl Transform {
             limits: &self.config.limits,
             now: record.received,
         };
-        let read = |hints: &Hints<'_>| match route.format.decode(topic, &record.message.payload, hints) {
+        let mut read = |hints: &Hints<'_>| match route.format.decode(topic, &record.message.payload, hints) {
             Ok(Decoded::Samples { samples, rest }) => Ok((samples, rest)),
+            Ok(Decoded::Uplink(uplink)) => self
+                .uplink(*uplink, profile, captured, record.received, hints, trace)
+                .map(|samples| (samples, None)),
             Ok(Decoded::NotData(what)) => Err(discard(Reason::NotData, what)),
             Err(rejection) => Err(Decision::Quarantine(rejection)),
         };
