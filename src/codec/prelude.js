@@ -399,12 +399,14 @@
       if (prototypeOf(G) !== basePrototype) {
         return false;
       }
+      // The first keys can neither go nor change, so as many are the same ones.
       var keys = ownKeys(G);
-      if (keys.length !== baseKeys.size) {
-        for (var index = 0; index < keys.length; index += 1) {
-          if (!baseKeys.has(keys[index]) && !delete G[keys[index]]) {
-            return false;
-          }
+      if (keys.length === baseKeys.size) {
+        return true;
+      }
+      for (var index = 0; index < keys.length; index += 1) {
+        if (!baseKeys.has(keys[index]) && !delete G[keys[index]]) {
+          return false;
         }
       }
       return ownKeys(G).length === baseKeys.size;

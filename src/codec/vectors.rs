@@ -165,7 +165,7 @@ impl Case {
             Ok(output) => output,
             Err(fault) if errors.is_empty() => return vec![format!("failed: {}", fault.text)],
             Err(fault) if fault.kind == FaultKind::Thrown => {
-                let got = Value::from(fault.errors.clone());
+                let got = Value::from(fault.errors);
                 return differences("errors", &Value::from(errors), &got, tolerance);
             }
             Err(fault) => return vec![format!("expected errors, but {}", fault.text)],

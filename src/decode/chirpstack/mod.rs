@@ -94,7 +94,7 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
     let v3 = event.device_info.is_none();
     let (told, model) = match event.device_info {
         Some(info) => (info.dev_eui, info.device_profile_name),
-        None => (event.dev_eui.map(eui).transpose()?, event.device_profile_name),
+        None => (event.dev_eui.as_deref().map(eui).transpose()?.map(Cow::Owned), event.device_profile_name),
     };
     let gateway_time = || event.rx_info.iter().find_map(|heard| heard.time.clone()).filter(|_| v3);
     let time = event.time.or_else(gateway_time);
@@ -163,12 +163,10 @@ fn reading(name: &'static str, value: f64) -> Reading<'static> {
 }
 
 /// The EUI of v3 as v4 writes it.
-fn eui(told: Cow<'_, str>) -> Result<Cow<'_, str>, Rejection> {
-    let bytes = if told.len() == 16 { hex(&told) } else { base64(&told) };
+fn eui(told: &str) -> Result<String, Rejection> {
+    let bytes = if told.len() == 16 { hex(told) } else { base64(told) };
     match bytes {
-        Ok(bytes) if bytes.len() == 8 => {
-            Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
-        }
+        Ok(bytes) if bytes.len() == 8 => Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
         _ => {
             let shown: String = told.chars().take(40).collect();
             let detail =
