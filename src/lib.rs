@@ -34,6 +34,7 @@ pub mod unit;
 pub mod capture;
 pub mod catalogue;
 pub mod check;
+pub mod codec;
 pub mod decode;
 pub mod learn;
 pub mod line_protocol;

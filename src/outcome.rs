@@ -52,6 +52,8 @@ reasons! {
     TooComplex = "too_complex",
     /// The payload is not what its format says.
     Malformed = "malformed",
+    /// The device's codec threw, told errors or went beyond its limits.
+    CodecError = "codec_error",
     /// It decoded, but holds no value that can be stored.
     NoValue = "no_value",
     /// Text, or another type, where a number belongs.

@@ -1,5 +1,6 @@
 //! The catalogue: which quantities there are, and how device models' names map to them.
 
+mod decoder;
 mod profile;
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,6 +10,7 @@ use serde::Deserialize;
 
 use crate::quantity::Quantity;
 
+pub use decoder::{Decoder, Field, Kind, Layout};
 pub use profile::{Mapping, Profile, Profiles};
 
 /// All quantities by name.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::Catalogue;
+use super::{Catalogue, Decoder};
 use crate::decimal;
 use crate::hashing::Seeded;
 use crate::outcome::{Reason, Rejection};
@@ -23,6 +23,8 @@ pub struct Profile {
     /// Names that measure nothing, such as that of a program's version.
     pub ignored: HashSet<String>,
     pub names: HashMap<String, Mapping, Seeded>,
+    /// What reads the bytes that its devices send.
+    pub decoder: Option<Decoder>,
 }
 
 /// One of the device's names.
@@ -60,6 +62,10 @@ struct Entry {
     #[serde(default)]
     ignore: HashSet<String>,
     names: BTreeMap<String, toml::Value>,
+    codec: Option<String>,
+    variables: Option<BTreeMap<String, String>>,
+    decoder: Option<String>,
+    layout: Option<toml::Value>,
 }
 
 /// Everything about one name.
@@ -106,7 +112,14 @@ impl Profiles {
                         Err(text) => wrong.push(format!("{origin}: {name}: {device_name}: {text}")),
                     }
                 }
+                let decoder =
+                    Decoder::new(entry.codec, entry.variables, entry.decoder.as_deref(), entry.layout);
+                let decoder = decoder.unwrap_or_else(|text| {
+                    wrong.push(format!("{origin}: {name}: {text}"));
+                    None
+                });
                 let profile = Profile {
+                    decoder,
                     name: name.as_str().into(),
                     measurement: entry.measurement.map(Arc::from),
                     number_text: entry.number_text,
@@ -130,6 +143,14 @@ impl Profiles {
         let mut names: Vec<_> = self.0.keys().map(String::as_str).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Each profile that names a codec, with the codec's file.
+    pub fn codecs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.values().filter_map(|profile| match &profile.decoder {
+            Some(Decoder::Codec { file, .. }) => Some((&*profile.name, &**file)),
+            _ => None,
+        })
     }
 }
 

@@ -73,6 +73,9 @@ pub(super) fn tell(explanation: &Explanation) -> Result<(), Failure> {
     if let Some(device) = &explanation.device {
         say(format!("device       {}", device.escape_debug()))?;
     }
+    for note in &explanation.notes {
+        say(format!("note         {}", note.escape_debug()))?;
+    }
     for sample in &explanation.samples {
         let registered = if sample.registered { "registered" } else { "not registered" };
         say(format!("sample       {}, profile {}, {registered}", sample.measurement, sample.profile))?;

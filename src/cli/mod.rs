@@ -2,6 +2,7 @@
 
 mod capture;
 mod check;
+mod codec;
 mod completions;
 mod config;
 mod database;
@@ -78,6 +79,9 @@ enum Command {
     Capture(capture::Options),
     /// Proposes routes, profiles and registry rows for devices that the configuration does not know yet.
     Learn(learn::Options),
+    /// Tries vendors' LoRaWAN codecs.
+    #[command(subcommand)]
+    Codec(codec::Command),
     /// What could not be stored, and why (the dead-letter queue); replays it once the cause is mended.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -141,6 +145,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Explain(options) => explain::run(&options, &files),
         Command::Learn(options) => runtime()?.block_on(learn::run(&options, &files)),
         Command::Capture(options) => runtime()?.block_on(capture::run(options, &files)),
+        Command::Codec(command) => codec::run(&command),
         Command::Quarantine(command) => quarantine::run(command, &files),
         Command::Export(options) => export::run(options, &files),
         Command::Reprocess(options) => runtime()?.block_on(reprocess::run(&options, &files)),

@@ -1,5 +1,6 @@
 //! Configuration: composes the rooms' own settings from files and environment, and reports every mistake at once.
 
+mod codecs;
 mod environment;
 mod files;
 mod origins;
@@ -90,6 +91,7 @@ fn compose(
     let origins = origins::Origins::of(&tree);
     let mut root = Section::root(files::table(tree), problems.clone());
     let sources = reference::Sources::take(&mut root, files.is_none());
+    let scripts = codecs::Scripts::take(&mut root, files.is_none());
     let time_zone = time_zone(&mut root).unwrap_or(TimeZone::UTC);
     let mqtt = source::Config::read_all(&mut root);
     let broker = root.has("broker").then(|| part(&mut root, "broker", embedded::Config::read));
@@ -97,11 +99,13 @@ fn compose(
     let destinations = sink::Destination::read_all(&mut root);
     let routes = transform::Config::read(&mut root);
     let routing = check_routing(&root, &routes, &destinations);
-    let files = files.into_iter().flatten().cloned().chain(sources.paths()).collect();
+    let files = files.into_iter().flatten().cloned().chain(sources.paths()).chain(scripts.path()).collect();
     let reference = sources.read(&time_zone, &problems);
-    let transform = reference.and_then(|reference| {
+    let codecs = reference.as_ref().map(|reference| Arc::new(scripts.read(&reference.profiles, &problems)));
+    let transform = reference.zip(codecs).and_then(|(reference, codecs)| {
         let (catalogue, registry) = (Arc::new(reference.catalogue), Arc::new(reference.registry));
         let made = Transform::new(routes, catalogue, &reference.profiles, registry, time_zone.clone());
+        let made = made.map(|made| made.with_codecs(codecs));
         made.map_err(|error| root.problem("routes", error.to_string())).ok()
     });
     let data_dir = root.get("data_dir", PathBuf::from("data"));

@@ -12,6 +12,7 @@ const CATALOGUE: &str = include_str!("../../config/catalogue.toml");
 /// One file for each vendor or platform.
 const PROFILES: &[(&str, &str)] = &[
     ("pasuruan", include_str!("../../config/profiles/pasuruan.toml")),
+    ("lorawan", include_str!("../../config/profiles/lorawan.toml")),
     ("airgradient", include_str!("../../config/profiles/airgradient.toml")),
     ("sensorthings", include_str!("../../config/profiles/sensorthings.toml")),
     ("shelly", include_str!("../../config/profiles/shelly.toml")),

@@ -11,7 +11,7 @@ use crate::settings::{Problems, SECRETS};
 /// Keys that name a file which a room reads itself, again and again.
 const FILES: [&str; 3] = ["ca_file", "client_cert_file", "client_key_file"];
 /// The same of the root.
-const REFERENCE: [&str; 3] = ["catalogue", "profiles", "devices"];
+const REFERENCE: [&str; 4] = ["catalogue", "profiles", "devices", "codecs"];
 /// Where the room reads a secret's file again when the secret is refused, so its path stays in the tree.
 const AGAIN: &str = "destinations[";
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::told::Told;
+use super::told::{TimeFormat, Told};
 use super::{Hints, malformed};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
@@ -298,3 +298,28 @@ impl<'de> Visitor<'de> for Walk<'_, 'de, '_> {
 /// An object's key, borrowed where it needs no unescaping.
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// An object's readings as one sample; the objects of an array at the top as samples of their own.
+pub(super) fn flatten_object<'de>(text: &'de str, hints: &Hints<'_>) -> Result<Vec<Sample<'de>>, Rejection> {
+    samples(text, None, hints)
+}
+
+/// The same, where `time` tells when each was.
+pub(super) fn flatten_timed<'de>(text: &'de str, hints: &Hints<'_>) -> Result<Vec<Sample<'de>>, Rejection> {
+    samples(text, Some("time"), hints)
+}
+
+fn samples<'de>(
+    text: &'de str,
+    time: Option<&str>,
+    hints: &Hints<'_>,
+) -> Result<Vec<Sample<'de>>, Rejection> {
+    let flat = flatten(text, &Wanted { time, device: None, samples: None, separator: "." }, hints)?;
+    let all = std::iter::once(flat.base).chain(flat.moments);
+    let mut samples = Vec::new();
+    for Moment { told, mut sample } in all.filter(|moment| !moment.sample.readings.is_empty()) {
+        sample.time = told.map(|told| TimeFormat::Auto.read(&told, hints.zone)).transpose()?;
+        samples.push(sample);
+    }
+    Ok(samples)
+}

@@ -1,8 +1,12 @@
 //! Decoders: from a payload to readings. One file for each format; this one picks it.
 
 mod airgradient;
+pub mod binary;
+mod bytes;
+mod cayenne_lpp;
 mod chirpstack;
 mod flatten;
+mod frames;
 pub mod json;
 mod memory;
 mod pick;
@@ -12,6 +16,7 @@ mod sensorthings;
 mod shelly;
 pub mod smart_citizen;
 mod sparkplug_b;
+mod things_stack;
 pub mod told;
 pub mod value;
 pub mod zigbee2mqtt;
@@ -21,6 +26,8 @@ use jiff::tz::TimeZone;
 use crate::outcome::{Reason, Rejection};
 use crate::settings::Section;
 
+pub use self::bytes::Encoding;
+pub use self::frames::{Frame, decode as decode_frame};
 pub use self::memory::Memory;
 pub use crate::reading::Decoded;
 
@@ -30,6 +37,10 @@ pub enum Format {
     Json(json::Settings),
     Value(value::Settings),
     Chirpstack,
+    ChirpstackProtobuf,
+    ThingsStack,
+    CayenneLpp(Encoding),
+    Binary(binary::Settings),
     Senml,
     SparkplugB,
     Zigbee2Mqtt(zigbee2mqtt::Settings),
@@ -44,6 +55,10 @@ const NAMES: &[&str] = &[
     "json",
     "value",
     "chirpstack",
+    "chirpstack_protobuf",
+    "things_stack",
+    "cayenne_lpp",
+    "binary",
     "senml",
     "sparkplug_b",
     "zigbee2mqtt",
@@ -88,6 +103,10 @@ impl Format {
             "json" => Some(Self::Json(json::Settings::read(section))),
             "value" => Some(Self::Value(value::Settings::read(section))),
             "chirpstack" => Some(Self::Chirpstack),
+            "chirpstack_protobuf" => Some(Self::ChirpstackProtobuf),
+            "things_stack" => Some(Self::ThingsStack),
+            "cayenne_lpp" => Some(Self::CayenneLpp(section.get("encoding", Encoding::default()))),
+            "binary" => Some(binary::Settings::read(section)),
             "senml" => Some(Self::Senml),
             "sparkplug_b" => Some(Self::SparkplugB),
             "zigbee2mqtt" => Some(Self::Zigbee2Mqtt(zigbee2mqtt::Settings::read(section))),
@@ -107,6 +126,10 @@ impl Format {
             Self::Json(_) => "json",
             Self::Value(_) => "value",
             Self::Chirpstack => "chirpstack",
+            Self::ChirpstackProtobuf => "chirpstack_protobuf",
+            Self::ThingsStack => "things_stack",
+            Self::CayenneLpp(_) => "cayenne_lpp",
+            Self::Binary(_) => "binary",
             Self::Senml => "senml",
             Self::SparkplugB => "sparkplug_b",
             Self::Zigbee2Mqtt(_) => "zigbee2mqtt",
@@ -141,7 +164,14 @@ impl Format {
         match self {
             Self::Json(settings) => json::decode(settings, text(payload)?, hints),
             Self::Value(settings) => value::decode(settings, text(payload)?),
-            Self::Chirpstack => chirpstack::decode(text(payload)?, hints),
+            Self::Chirpstack => chirpstack::decode(topic, text(payload)?, hints),
+            Self::ChirpstackProtobuf => chirpstack::protobuf::decode(topic, payload, hints),
+            Self::ThingsStack => things_stack::decode(text(payload)?, hints),
+            Self::CayenneLpp(encoding) => {
+                let sample = cayenne_lpp::decode(&encoding.read(payload)?, hints.limits.max_values)?;
+                Ok(Decoded::Samples { samples: vec![sample], rest: None })
+            }
+            Self::Binary(settings) => binary::decode(settings, payload),
             Self::Senml => senml::decode(payload, hints),
             Self::SparkplugB => sparkplug_b::decode(topic, payload, hints, &mut memory.births),
             Self::Zigbee2Mqtt(settings) => zigbee2mqtt::decode(settings, topic, text(payload)?, hints),

@@ -124,6 +124,11 @@ impl<'a> Field<'a> {
         self.varint().map(|number| number as u32)
     }
 
+    /// An `int32` or `int64`: negative numbers fill all 64 bits.
+    pub(super) fn signed(&self) -> Result<i64, Rejection> {
+        Ok(self.varint()?.cast_signed())
+    }
+
     pub(super) fn truth(&self) -> Result<bool, Rejection> {
         self.varint().map(|number| number != 0)
     }
@@ -133,6 +138,11 @@ impl<'a> Field<'a> {
             Wire::Fixed32(bytes) => Ok(f32::from_le_bytes(bytes)),
             _ => Err(self.wrong("a float of 32 bits")),
         }
+    }
+
+    /// As short as it was told: 27.2, not 27.200000762939453.
+    pub(super) fn short_float(&self) -> Result<f64, Rejection> {
+        Ok(self.float()?.to_string().parse().unwrap_or(f64::NAN))
     }
 
     pub(super) fn double(&self) -> Result<f64, Rejection> {

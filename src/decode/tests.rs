@@ -1,5 +1,7 @@
 //! Tests of the decoders: what they read, and above all what they refuse.
 
+use std::borrow::Cow;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -36,6 +38,15 @@ fn samples<'a>(format: &Format, payload: &'a str) -> (Option<String>, Vec<Sample
             let device = samples.first().and_then(|sample| sample.device.as_deref()).map(str::to_owned);
             assert!(samples.iter().all(|sample| sample.device.as_deref() == device.as_deref()));
             (device, samples)
+        }
+        // What the network decoded, with how it was heard.
+        Decoded::Uplink(uplink) => {
+            let mut samples = uplink.decoded.unwrap();
+            for sample in &mut samples {
+                sample.time = uplink.time;
+                sample.readings.extend(uplink.radio.clone());
+            }
+            (uplink.device.map(Cow::into_owned), samples)
         }
         other => panic!("{other:?}"),
     }
@@ -181,14 +192,20 @@ fn chirpstack_events_give_readings_status_or_nothing() {
     assert_eq!(told(&samples(&chirpstack, heard).1[0]), "a=1 rx.rssi=-80 rx.snr=0 rx.f_cnt=7");
     let join = r#"{"deviceInfo":{"devEui":"01"},"devAddr":"00189440"}"#;
     assert!(matches!(decode(&chirpstack, join.as_bytes(), false), Ok(Decoded::NotData(_))));
-    refused(&chirpstack, br#"{"deviceInfo":{"devEui":"01"},"data":"qg=="}"#, Reason::NoValue);
+    let raw = br#"{"deviceInfo":{"devEui":"01"},"data":"qg==","fPort":3}"#;
+    match decode(&chirpstack, raw, false).unwrap() {
+        Decoded::Uplink(uplink) => {
+            assert_eq!((&*uplink.bytes, uplink.port, uplink.decoded), (&[0xaa][..], 3, None))
+        }
+        other => panic!("{other:?}"),
+    }
     refused(&chirpstack, b"[]x", Reason::Malformed);
 }
 
 proptest! {
     #[test]
     fn no_bytes_make_a_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        for text in ["format = \"json\"\ntime = \"t\"\n", "format = \"value\"\n", "format = \"chirpstack\"\n", "format = \"senml\"\n"] {
+        for text in ["format = \"json\"\ntime = \"t\"\n", "format = \"value\"\n", "format = \"chirpstack\"\n", "format = \"senml\"\n", "format = \"things_stack\"\n", "format = \"cayenne_lpp\"\n", "format = \"binary\"\nencoding = \"hex\"\n"] {
             let _ = decode(&format(text), &bytes, true);
         }
     }

@@ -113,6 +113,15 @@ pub(super) fn decoded<'m>(
     // Without what earlier messages told: a format that remembers is recognised by its births.
     match decoder.decode(&message.topic, &message.payload, &hints, &mut Memory::default()) {
         Ok(Decoded::Samples { samples, .. }) => Some(samples),
+        // Raw bytes take a codec, which is not guessed.
+        Ok(Decoded::Uplink(uplink)) => {
+            let mut samples = uplink.decoded.unwrap_or_default();
+            for sample in &mut samples {
+                (sample.device, sample.model) = (uplink.device.clone(), uplink.model.clone());
+                sample.time = sample.time.or(uplink.time);
+            }
+            Some(samples)
+        }
         Ok(Decoded::NotData(_)) => Some(Vec::new()),
         Err(_) => None,
     }

@@ -19,7 +19,8 @@ use crate::transform::Transform;
 /// How long deliveries may stand still for the others; then all go on under the old configuration.
 const BARRIER: Duration = Duration::from_secs(10);
 /// What follows the files while the service runs; keys that begin otherwise are read at start only.
-const LIVE: &[&str] = &["routes", "transform.", "time.", "time_zone", "catalogue", "profiles", "devices"];
+const LIVE: &[&str] =
+    &["routes", "transform.", "time.", "time_zone", "catalogue", "profiles", "devices", "codecs", "codec."];
 
 /// Why a configuration cannot be taken while the service runs.
 #[derive(Debug, thiserror::Error)]

@@ -21,6 +21,8 @@ pub struct Explanation {
     /// Of the first sample.
     pub device: Option<String>,
     pub samples: Vec<SampleStory>,
+    /// What decoded the device's bytes, and what it warned of.
+    pub notes: Vec<String>,
     /// As line protocol, without line ends.
     pub points: Vec<String>,
     pub decision: DecisionStory,

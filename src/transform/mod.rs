@@ -13,6 +13,7 @@ mod pattern;
 mod state;
 #[cfg(test)]
 mod tests;
+mod uplink;
 mod value;
 mod when;
 mod whose;
@@ -31,6 +32,7 @@ use self::assemble::Rest;
 use self::explain::Trace;
 use self::when::When;
 use crate::catalogue::{Catalogue, Profile, Profiles};
+use crate::codec::Codecs;
 use crate::decode::{Decoded, Hints, Memory};
 use crate::message::{EMBEDDED_SOURCE, Record};
 use crate::outcome::{Reason, Rejection};
@@ -72,6 +74,7 @@ pub struct Transform {
     models: Profiles,
     catalogue: Arc<Catalogue>,
     registry: Arc<Registry>,
+    codecs: Arc<Codecs>,
     zone: jiff::tz::TimeZone,
     sensor: Arc<str>,
     delay: Arc<str>,
@@ -96,7 +99,14 @@ impl Transform {
         });
         let (models, profiles) = (profiles.clone(), of_routes.collect::<Result<_, _>>()?);
         let (sensor, delay) = ("sensor".into(), "delay_s".into());
-        Ok(Self { config, profiles, models, catalogue, registry, zone, sensor, delay })
+        let codecs = Arc::default();
+        Ok(Self { config, profiles, models, catalogue, registry, codecs, zone, sensor, delay })
+    }
+
+    /// With the codecs that its profiles name.
+    #[must_use]
+    pub fn with_codecs(self, codecs: Arc<Codecs>) -> Self {
+        Self { codecs, ..self }
     }
 
     /// The destination of the route that matches; nothing where none does. Does not allocate.
@@ -207,7 +217,8 @@ impl Transform {
         }
 
         let captured = route.topic.capture(topic, "device").filter(|device| !device.is_empty());
-        let (samples, rest) = self.decode(record, topic, route, profile, captured, &mut state.decoders)?;
+        let (samples, rest) =
+            self.decode(record, topic, route, profile, captured, &mut state.decoders, trace)?;
         let start = out.len();
         let when = When {
             config: &self.config.time,
@@ -266,6 +277,7 @@ impl Transform {
         profile: &Profile,
         captured: Option<&str>,
         memory: &mut Memory,
+        trace: &mut Trace,
     ) -> Result<Samples<'a>, Decision> {
         let hints = |known: Option<&'r Arc<Device>>| Hints {
             number_text: known.and_then(|device| device.profile.as_deref()).unwrap_or(profile).number_text,
@@ -276,6 +288,9 @@ impl Transform {
         let payload = &record.message.payload;
         let mut read = |hints: &Hints<'_>| match route.format.decode(topic, payload, hints, memory) {
             Ok(Decoded::Samples { samples, rest }) => Ok((samples, rest)),
+            Ok(Decoded::Uplink(uplink)) => self
+                .uplink(*uplink, profile, captured, record.received, hints, trace)
+                .map(|samples| (samples, None)),
             Ok(Decoded::NotData(what)) => Err(discard(Reason::NotData, what)),
             Err(rejection) => Err(Decision::Quarantine(rejection)),
         };

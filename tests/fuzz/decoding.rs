@@ -7,7 +7,9 @@ use jiff::tz::TimeZone;
 use nadikota::config;
 use nadikota::decode::Format::SparkplugB;
 use nadikota::decode::told::TimeFormat;
-use nadikota::decode::{Decoded, Format, Hints, Limits, Memory, json, smart_citizen, value, zigbee2mqtt};
+use nadikota::decode::{
+    Decoded, Encoding, Format, Hints, Limits, Memory, json, smart_citizen, value, zigbee2mqtt,
+};
 use nadikota::line_protocol;
 use nadikota::message::Record;
 use nadikota::outcome::Rejection;
@@ -32,7 +34,11 @@ pub fn targets() -> Vec<Target> {
             |_| decoder(|_| Format::Value(value::Settings { name: "v".to_owned() })),
             &["on", "off", "true", "NaN", "\u{feff}"],
         ),
-        target("chirpstack", |_| decoder(|_| Format::Chirpstack), CHIRPSTACK),
+        target("chirpstack", |_| decoder_on("a/event/up", |_| Format::Chirpstack), CHIRPSTACK),
+        target("chirpstack_protobuf", |_| decoder_on("a/event/up", |_| Format::ChirpstackProtobuf), PROTOBUF),
+        target("things_stack", |_| decoder(|_| Format::ThingsStack), THINGS_STACK),
+        target("cayenne_lpp", |_| decoder(|input| Format::CayenneLpp(encoding(input))), BYTES),
+        target("binary", binary, BYTES),
         target("senml", |_| decoder(|_| Format::Senml), SENML),
         target("sparkplug_b", |_| sparkplug(), SPARKPLUG),
         target(
@@ -103,6 +109,32 @@ const CHIRPSTACK: &[&str] = &[
     "\"externalPowerSource\":true",
     "null",
 ];
+const PROTOBUF: &[&str] = &[
+    "\u{12}\u{2}",
+    "\u{1a}\u{12}",
+    "B\u{10}",
+    "@\u{2}",
+    "R\u{1}",
+    "Z\u{8}",
+    "b\u{4}",
+    "\n\u{1}a",
+    "\u{11}",
+    "0101010101010101",
+];
+const THINGS_STACK: &[&str] = &[
+    "\"end_device_ids\":{\"device_id\":\"d\"}",
+    "\"uplink_message\":{",
+    "\"f_port\":",
+    "\"frm_payload\":\"gkHe\"",
+    "\"decoded_payload\":{",
+    "\"normalized_payload\":[{",
+    "\"time\":\"2026-11-24T00:00:00Z\"",
+    "\"rx_metadata\":[{\"rssi\":-35}",
+    "\"received_at\":",
+    "\"simulated\":true",
+    "\"decoded_payload_warnings\":[\"",
+];
+const BYTES: &[&str] = &["\u{1}g", "\u{2}h", "\u{1}u", "\u{5}[", "0175", "AXVk", "==", " ", "0x"];
 const SENML: &[&str] = &[
     "\"bn\":",
     "\"bt\":",
@@ -168,7 +200,44 @@ fn json_format(input: &[u8]) -> Format {
     })
 }
 
+/// What the payload ends with decides.
+fn encoding(input: &[u8]) -> Encoding {
+    match input.last() {
+        Some(b'=' | b'A'..=b'Z' | b'g'..=b'z') => Encoding::Base64,
+        Some(b'0'..=b'9' | b'a'..=b'f') => Encoding::Hex,
+        _ => Encoding::Bytes,
+    }
+}
+
+/// Frames through a layout and through one of the shipped codecs.
+fn binary(dir: &Path) -> Try {
+    let file = dir.join("nadikota.toml");
+    let route = |name: &str, profile: &str| {
+        format!("[[routes]]\ntopic = \"{name}\"\nformat = \"binary\"\nprofile = \"{profile}\"\n")
+    };
+    let routes =
+        ["sensoneo_single_3", "milesight_wts506", "cayenne_lpp"].map(|profile| route(profile, profile));
+    let text = format!("destinations = []\n[mqtt]\nenabled = false\n{}", routes.concat());
+    std::fs::write(&file, text).expect("a configuration");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/nadikota.toml");
+    let config = config::load(&[shipped, file], []).expect("a sound configuration");
+    Box::new(move |input| {
+        let told = ["sensoneo_single_3", "milesight_wts506", "cayenne_lpp"].map(|topic| {
+            let record = Record::pasted(topic.into(), input.to_vec().into(), NOW, false);
+            let story = config.transform.explain(&record, &State::default());
+            let detail = story.decision.detail.unwrap_or_default();
+            assert!(detail.len() <= DETAIL, "{detail}");
+            (story.decision.outcome, shape(&detail))
+        });
+        hash(&told)
+    })
+}
+
 fn decoder(format: fn(&[u8]) -> Format) -> Try {
+    decoder_on("city/a", format)
+}
+
+fn decoder_on(topic: &'static str, format: fn(&[u8]) -> Format) -> Try {
     let zone = TimeZone::get("Asia/Jakarta").expect("a zone");
     Box::new(move |input| {
         let format = format(input);
@@ -176,7 +245,7 @@ fn decoder(format: fn(&[u8]) -> Format) -> Try {
         let judged = [(false, Limits::default()), (true, Limits::default()), (false, small)];
         hash(&judged.map(|(number_text, limits)| {
             let hints = Hints { number_text, zone: &zone, limits: &limits, now: NOW };
-            behaviour(&format.decode("city/a", input, &hints, &mut Memory::default()), &limits)
+            behaviour(&format.decode(topic, input, &hints, &mut Memory::default()), &limits)
         }))
     })
 }
@@ -239,6 +308,19 @@ fn behaviour(decoded: &Result<Decoded<'_>, Rejection>, limits: &Limits) -> u64 {
     match decoded {
         Err(rejection) => told(rejection),
         Ok(Decoded::NotData(what)) => hash(&shape(what)),
+        Ok(Decoded::Uplink(uplink)) => {
+            let readings: usize = uplink.decoded.iter().flatten().map(|sample| sample.readings.len()).sum();
+            assert!(readings <= limits.max_values, "{readings} values");
+            let warnings = uplink.warnings.len();
+            assert!(warnings <= 20, "{warnings} warnings");
+            hash(&(
+                readings.min(5),
+                uplink.bytes.len().min(5),
+                uplink.device.is_some(),
+                uplink.time.is_some(),
+                warnings.min(2),
+            ))
+        }
         Ok(Decoded::Samples { samples, rest }) => {
             let readings: Vec<_> = samples.iter().flat_map(|sample| &sample.readings).collect();
             assert!(readings.len() <= limits.max_values, "{} values", readings.len());

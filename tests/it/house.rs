@@ -73,6 +73,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["http/", "http.rs"]),
     ("mqtt5", &["embedded/", "embedded.rs"]),
     ("rusqlite", &["sink/embedded/", "sink/embedded.rs"]),
+    ("rquickjs", &["codec/"]),
 ];
 
 const MOST_LINES: usize = 400;

@@ -9,6 +9,7 @@
 )]
 
 mod as_sent;
+mod codecs;
 mod compose;
 mod control;
 mod demo;

@@ -205,6 +205,7 @@ fn got(samples: &[Sample<'_>]) -> Expected {
 fn decided(text: &str) -> Result<(), TestCaseError> {
     match read(text) {
         Err(rejection) => prop_assert!(!rejection.detail.is_empty()),
+        Ok(Decoded::Uplink(_)) => panic!("SenML holds no frame"),
         Ok(Decoded::NotData(what)) => prop_assert!(false, "{}", what),
         Ok(Decoded::Samples { samples, .. }) => {
             for sample in &samples {

@@ -1,0 +1,5 @@
+function decodeUplink(input) {
+  return {
+    data: { v: input.bytes[0] }
+  };
+}

@@ -1,0 +1,1 @@
+function decodeUplink(input) { return input.bytes.length ? { data: {} } : { errors: ['empty payload'] }; }

@@ -1,0 +1,1 @@
+exports.decodeUplink = function (input) { return { data: { v: input.bytes[0] + 1 } }; };

@@ -1,0 +1,1 @@
+function decodeUplink(input) { return { data: JSON.parse(String.fromCharCode.apply(null, input.bytes)) }; }

@@ -1,0 +1,3 @@
+function Decode(fPort, bytes, variables) {
+  return { port: fPort, n: bytes.length };
+}

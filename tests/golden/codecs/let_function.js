@@ -1,0 +1,3 @@
+let decodeUplink = function (input) {
+  return { data: { n: input.bytes.length } };
+};

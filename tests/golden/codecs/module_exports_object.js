@@ -1,0 +1,1 @@
+module.exports = { decodeUplink: function (input) { return { data: { v: input.bytes[0] } }; }, encodeDownlink: function () { return { errors: ['no'] }; } };

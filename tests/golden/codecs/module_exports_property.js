@@ -1,0 +1,1 @@
+module.exports.decodeUplink = (input) => ({ data: { v: input.bytes[0] } });

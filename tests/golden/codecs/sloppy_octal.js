@@ -1,0 +1,1 @@
+function decodeUplink(input) { return { data: { mask: input.bytes[0] & 017 } }; }

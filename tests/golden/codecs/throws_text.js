@@ -1,0 +1,1 @@
+function decodeUplink(input) { throw 'frame too short'; }

@@ -1,0 +1,156 @@
+//! Codecs: scripts in the shapes that vendors publish, the command that tries them, and new versions while it runs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use nadikota::codec::vectors::{TOLERANCE, Vectors};
+use nadikota::codec::{Codecs, Limits};
+use nadikota::config;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/codecs")
+}
+
+fn scripts(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "js"));
+    paths.sort();
+    paths
+}
+
+#[test]
+fn scripts_of_every_published_shape_give_what_they_should_on_shared_threads() {
+    let limits = Limits { max_time: std::time::Duration::from_secs(10), ..Limits::default() };
+    let (mut codecs, mut all, mut wrong) = (Codecs::new(limits), Vec::new(), Vec::new());
+    for path in scripts(&folder()) {
+        let name = path.file_name().expect("a name").to_str().expect("text").to_owned();
+        let text = std::fs::read_to_string(&path).expect("a script");
+        if let Err(why) = codecs.add(&name, &text) {
+            wrong.push(why);
+            continue;
+        }
+        let vectors = std::fs::read_to_string(path.with_extension("vectors.json")).expect("vectors");
+        all.push((name, Vectors::parse(&vectors).unwrap_or_else(|why| panic!("{}: {why}", path.display()))));
+    }
+    assert!(all.len() >= 60, "{} scripts", all.len());
+    // Twice over, so that each finds the context that it and its neighbours have used; and several callers at once.
+    std::thread::scope(|scope| {
+        let rounds: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let judged = (0..2).flat_map(|_| &all).flat_map(|(name, vectors)| {
+                        let verdicts = vectors.judge(&codecs, name, TOLERANCE).into_iter();
+                        verdicts.map(move |verdict| (name, verdict))
+                    });
+                    let failed = judged.filter(|(_, verdict)| !verdict.differences.is_empty());
+                    failed.map(|(name, verdict)| format!("{name}: {verdict:?}")).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        wrong.extend(rounds.into_iter().flat_map(|round| round.join().expect("a round")));
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn codec_test(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
+    command.args(["codec", "test"]).args(arguments).output().expect("the program")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn the_command_tells_each_difference_and_succeeds_only_if_all_pass() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.to_str().expect("text").to_owned()
+    };
+    let script = write(
+        "level.js",
+        "function decodeUplink(i) { return { data: { level: (i.bytes[0] << 8 | i.bytes[1]) / 1000, ok: true } }; }",
+    );
+    let right = write(
+        "level.vectors.json",
+        r#"[{"input": {"bytes": "0bb8", "fPort": 1}, "output": {"data": {"level": 3.0000001, "ok": true}}}]"#,
+    );
+    let beside = codec_test(&[&script]);
+    assert!(beside.status.success() && text(&beside.stdout).contains("1 of 1 case passed"), "{beside:?}");
+    let exact = codec_test(&[&script, "--vectors", &right, "--tolerance", "0"]);
+    assert_eq!(exact.status.code(), Some(1), "{exact:?}");
+    let wrong = write(
+        "wrong.json",
+        r#"{"tests": [{"name": "deep", "input": {"bytes": [11, 184]}, "expected": {"data": {"level": 3.1, "ok": true, "battery": 3.6}}},
+            {"name": "shallow", "input": {"bytes": [0, 1]}, "expected": {"data": {"level": 0.001, "ok": true}}},
+            {"type": "downlink-encode", "input": {}}]}"#,
+    );
+    let told = codec_test(&[&script, "--vectors", &wrong]);
+    let lines = text(&told.stdout);
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    for part in [
+        "FAILED  case 1 (deep)",
+        "data.level: expected 3.1, got 3",
+        "data.battery: expected 3.6, but it is not there",
+        "1 case of downlinks not tried",
+        "1 of 2 cases passed",
+    ] {
+        assert!(lines.contains(part), "{part}: {lines}");
+    }
+    assert!(!lines.contains("shallow"), "{lines}");
+    let json = codec_test(&[&script, "--vectors", &wrong, "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!((&json["passed"], &json["failed"], &json["skipped"]), (&1.into(), &1.into(), &1.into()));
+    for (script, vectors, part) in [
+        (script.as_str(), write("none.json", "{}"), "no list of cases"),
+        (script.as_str(), dir.path().join("missing.json").display().to_string(), "cannot read"),
+        (&write("broken.js", "function decodeUplink( {"), right.clone(), "broken.js: "),
+        (&write("empty.js", "var x = 1;"), right, "neither decodeUplink, nor Decoder, nor Decode"),
+    ] {
+        let told = codec_test(&[script, "--vectors", &vectors]);
+        assert_eq!(told.status.code(), Some(1), "{told:?}");
+        assert!(text(&told.stderr).contains(part), "{part}: {told:?}");
+    }
+}
+
+#[test]
+fn a_folder_s_codec_is_taken_only_if_it_passes_its_vectors() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/nadikota.toml");
+    std::fs::create_dir(dir.path().join("codecs")).expect("a folder");
+    std::fs::create_dir(dir.path().join("profiles")).expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("a file");
+    write("own.toml", "codecs = \"codecs\"\nprofiles = \"profiles\"\nroutes = []\n");
+    write(
+        "profiles/p.toml",
+        "[profiles.generic.names]\n[profiles.gauge]\ncodec = \"gauge.js\"\nnames = {}\n",
+    );
+    let load = || config::load(&[shipped.clone(), dir.path().join("own.toml")], []);
+    let problems = || -> String {
+        let told = load().err().unwrap_or_default();
+        told.iter().map(|problem| format!("{problem}\n")).collect()
+    };
+    write("devices.csv", "");
+    let own = "codecs = \"codecs\"\nprofiles = \"profiles\"\nroutes = []\ndevices = \"devices.csv\"\n";
+    write("own.toml", own);
+    write(
+        "devices.csv",
+        "id,city,district,site,latitude,longitude,profile,valid_from,time_zone,agency,datum_m\n",
+    );
+    assert!(problems().contains("gauge: there is no codec \"gauge.js\""), "{}", problems());
+    write("codecs/gauge.js", "function decodeUplink(i) { return { data: { level: i.bytes[0] } }; }");
+    write("codecs/gauge.vectors.json", r#"[{"input": {"bytes": [5]}, "output": {"data": {"level": 5}}}]"#);
+    assert_eq!(problems(), "");
+    assert!(load().expect("sound").files.contains(&dir.path().join("codecs")), "the folder is watched");
+    write("codecs/gauge.js", "function decodeUplink(i) { return { data: { level: i.bytes[0] / 10 } }; }");
+    let told = problems();
+    assert!(
+        told.contains("gauge.js: fails 1 of its 1 vectors") && told.contains("expected 5, got 0.5"),
+        "{told}"
+    );
+    write("codecs/gauge.js", "function decodeUplink(i) {");
+    assert!(problems().contains("gauge.js"), "{}", problems());
+}
