@@ -9,7 +9,14 @@ use crate::registry::Registry;
 use crate::settings::{Problems, Section};
 
 const CATALOGUE: &str = include_str!("../../config/catalogue.toml");
-const PROFILES: &str = include_str!("../../config/profiles/pasuruan.toml");
+/// One file for each vendor or platform.
+const PROFILES: &[(&str, &str)] = &[
+    ("pasuruan", include_str!("../../config/profiles/pasuruan.toml")),
+    ("fiware", include_str!("../../config/profiles/fiware.toml")),
+    ("antares", include_str!("../../config/profiles/antares.toml")),
+    ("tasmota", include_str!("../../config/profiles/tasmota.toml")),
+    ("sensor_community", include_str!("../../config/profiles/sensor_community.toml")),
+];
 /// The registry of the simulated city, which the demo runs with.
 pub const DEMO_DEVICES: &str = include_str!("../../config/devices.csv");
 
@@ -53,7 +60,7 @@ impl Sources {
         let catalogue =
             text.and_then(|(text, origin)| kept("catalogue", Catalogue::load(&text, &origin), problems));
         let files = match &self.profiles {
-            None => Some(vec![("the profiles inside the program".to_owned(), PROFILES.to_owned())]),
+            None => Some(inside()),
             Some(folder) => toml_files(folder, problems),
         };
         let profiles = catalogue.as_ref().zip(files);
@@ -75,6 +82,14 @@ impl Sources {
         let (text, origin) = text("devices", self.devices.as_deref(), DEMO_DEVICES, problems)?;
         kept("devices", Registry::load(&text, &origin, zone, profiles), problems)
     }
+}
+
+/// The program's own profiles.
+fn inside() -> Vec<(String, String)> {
+    let file = |(name, text): &(&str, &str)| {
+        (format!("the profiles inside the program, {name}.toml"), (*text).to_owned())
+    };
+    PROFILES.iter().map(file).collect()
 }
 
 /// The text of a file with its name.
@@ -122,4 +137,25 @@ fn toml_files(folder: &Path, problems: &Problems) -> Option<Vec<(String, String)
     // All are read before one that failed ends it, so that each is told.
     let files: Vec<_> = paths.into_iter().map(read).collect();
     files.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_profile_is_inside_the_program_and_sound() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/profiles");
+        let problems = Problems::default();
+        let mut shipped: Vec<_> =
+            toml_files(&folder, &problems).unwrap().into_iter().map(|(_, text)| text).collect();
+        let mut own: Vec<_> = inside().into_iter().map(|(_, text)| text).collect();
+        shipped.sort();
+        own.sort();
+        assert_eq!(own, shipped);
+        let catalogue = Catalogue::load(CATALOGUE, "catalogue.toml").unwrap();
+        assert!(catalogue.all().len() >= 40, "{}", catalogue.all().len());
+        let profiles = Profiles::load(&inside(), &catalogue).unwrap();
+        assert!(profiles.get("generic").is_some());
+    }
 }

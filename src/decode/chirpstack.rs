@@ -58,11 +58,7 @@ pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>
     let device = event.device_info.and_then(|info| info.dev_eui);
     let time = event.time.map(|time| TimeFormat::Iso.read(&Told::Text(time), hints.zone)).transpose()?;
     let readings = if let Some(object) = event.object {
-        let flat = flatten(
-            object.get(),
-            &Wanted { time: None, device: None, samples: None, separator: "." },
-            hints,
-        )?;
+        let flat = flatten(object.get(), &Wanted { separator: ".", ..Wanted::default() }, hints)?;
         let base = flat.base.sample.readings;
         let moments = flat.moments.into_iter().flat_map(|moment| moment.sample.readings);
         base.into_iter().chain(moments).chain(link(&event.rx_info, event.f_cnt)).collect()

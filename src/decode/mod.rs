@@ -1,10 +1,18 @@
 //! Decoders: from a payload to readings. One file for each format; this one picks it.
 
+pub mod antares;
 mod chirpstack;
+pub mod csv;
+mod fiware;
 mod flatten;
 pub mod json;
+pub mod line_protocol;
+pub mod path;
 mod senml;
+mod sensor_community;
+mod tasmota;
 pub mod told;
+mod tree;
 pub mod value;
 
 use jiff::tz::TimeZone;
@@ -17,11 +25,33 @@ pub use crate::reading::Decoded;
 /// A format with its settings.
 #[derive(Debug, Clone)]
 pub enum Format {
-    Json(json::Settings),
+    Json(Box<json::Settings>),
     Value(value::Settings),
     Chirpstack,
     Senml,
+    Csv(csv::Settings),
+    LineProtocol(line_protocol::Settings),
+    Ultralight,
+    FiwareJson,
+    Antares(antares::Settings),
+    Tasmota,
+    SensorCommunity,
 }
+
+/// What a route may name.
+const NAMES: &[&str] = &[
+    "json",
+    "value",
+    "chirpstack",
+    "senml",
+    "csv",
+    "line_protocol",
+    "ultralight",
+    "fiware_json",
+    "antares",
+    "tasmota",
+    "sensor_community",
+];
 
 /// What a decoder must know beside the payload.
 #[derive(Debug)]
@@ -55,12 +85,20 @@ impl Format {
     pub fn read(section: &mut Section) -> Option<Self> {
         let name = section.required::<String>("format")?;
         match name.as_str() {
-            "json" => Some(Self::Json(json::Settings::read(section))),
+            "json" => Some(Self::Json(Box::new(json::Settings::read(section)))),
             "value" => Some(Self::Value(value::Settings::read(section))),
             "chirpstack" => Some(Self::Chirpstack),
             "senml" => Some(Self::Senml),
+            "csv" => Some(Self::Csv(csv::Settings::read(section))),
+            "line_protocol" => Some(Self::LineProtocol(line_protocol::Settings::read(section))),
+            "ultralight" => Some(Self::Ultralight),
+            "fiware_json" => Some(Self::FiwareJson),
+            "antares" => Some(Self::Antares(antares::Settings::read(section))),
+            "tasmota" => Some(Self::Tasmota),
+            "sensor_community" => Some(Self::SensorCommunity),
             _ => {
-                section.problem("format", "must be \"json\", \"value\", \"chirpstack\" or \"senml\"");
+                let names: Vec<_> = NAMES.iter().map(|name| format!("\"{name}\"")).collect();
+                section.problem("format", format!("must be one of {}", names.join(", ")));
                 None
             }
         }
@@ -72,13 +110,20 @@ impl Format {
             Self::Value(_) => "value",
             Self::Chirpstack => "chirpstack",
             Self::Senml => "senml",
+            Self::Csv(_) => "csv",
+            Self::LineProtocol(_) => "line_protocol",
+            Self::Ultralight => "ultralight",
+            Self::FiwareJson => "fiware_json",
+            Self::Antares(_) => "antares",
+            Self::Tasmota => "tasmota",
+            Self::SensorCommunity => "sensor_community",
         }
     }
 
     /// Decodes one message.
     pub fn decode<'a>(
-        &self,
-        _topic: &'a str,
+        &'a self,
+        topic: &'a str,
         payload: &'a [u8],
         hints: &Hints<'_>,
     ) -> Result<Decoded<'a>, Rejection> {
@@ -87,6 +132,13 @@ impl Format {
             Self::Value(settings) => value::decode(settings, text(payload)?),
             Self::Chirpstack => chirpstack::decode(text(payload)?, hints),
             Self::Senml => senml::decode(text(payload)?, hints),
+            Self::Csv(settings) => csv::decode(settings, text(payload)?, hints),
+            Self::LineProtocol(settings) => line_protocol::decode(settings, text(payload)?, hints),
+            Self::Ultralight => fiware::ultralight::decode(topic, text(payload)?, hints),
+            Self::FiwareJson => fiware::json::decode(topic, text(payload)?, hints),
+            Self::Antares(settings) => antares::decode(settings, text(payload)?, hints),
+            Self::Tasmota => tasmota::decode(topic, text(payload)?, hints),
+            Self::SensorCommunity => sensor_community::decode(text(payload)?, hints),
         }
     }
 }
@@ -99,6 +151,11 @@ fn text(payload: &[u8]) -> Result<&str, Rejection> {
     })?;
     // A byte order mark says nothing here.
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// The beginning of what a payload holds, for a reason's text.
+fn shown(text: &str) -> String {
+    text.chars().take(40).collect::<String>().escape_debug().to_string()
 }
 
 /// Why JSON text is not what it should be, with the place. What stands there may be quoted, so not at any length.

@@ -134,7 +134,8 @@ impl<'w> Work<'w> {
         }
         let (verdict, time) = self.when.of(sample.time)?;
         let registered = self.transform.registry.device(device, time);
-        let profile = registered.and_then(|device| device.profile.as_ref()).unwrap_or(self.profile).clone();
+        let profile = self.transform.profile_of(registered, sample.model.as_deref());
+        let profile = profile.unwrap_or(self.profile).clone();
         let measurement = profile
             .measurement
             .as_ref()

@@ -67,6 +67,8 @@ pub struct Transform {
     config: Config,
     /// Of each route, in the same order.
     profiles: Vec<Arc<Profile>>,
+    /// Of device models that payloads name.
+    models: Profiles,
     catalogue: Arc<Catalogue>,
     registry: Arc<Registry>,
     zone: jiff::tz::TimeZone,
@@ -91,9 +93,9 @@ impl Transform {
                 profile: name.to_owned(),
             }),
         });
-        let profiles = of_routes.collect::<Result<_, _>>()?;
+        let (models, profiles) = (profiles.clone(), of_routes.collect::<Result<_, _>>()?);
         let (sensor, delay) = ("sensor".into(), "delay_s".into());
-        Ok(Self { config, profiles, catalogue, registry, zone, sensor, delay })
+        Ok(Self { config, profiles, models, catalogue, registry, zone, sensor, delay })
     }
 
     /// The destination of the route that matches; nothing where none does. Does not allocate.
@@ -248,21 +250,25 @@ impl Transform {
         decided(out.len() > start, rest, unmapped_text)
     }
 
-    /// Decodes with what is known of the device; where only the payload names it, once more with that. Of several
-    /// devices in one payload the first says how it is read.
+    /// Decodes with what is known of the device; where only the payload names it or its model, once more with that. Of
+    /// several devices in one payload the first says how it is read.
     fn decode<'a, 'r>(
         &'r self,
         record: &'a Record,
         topic: &'a str,
-        route: &Route,
-        profile: &Profile,
+        route: &'a Route,
+        profile: &'r Arc<Profile>,
         captured: Option<&str>,
     ) -> Result<Samples<'a>, Decision> {
-        let hints = |known: Option<&'r Arc<Device>>| Hints {
-            number_text: known.and_then(|device| device.profile.as_deref()).unwrap_or(profile).number_text,
-            zone: known.and_then(|device| device.zone.as_ref()).unwrap_or(&self.zone),
-            limits: &self.config.limits,
-            now: record.received,
+        let hints = |known: Option<&'r Arc<Device>>, model: Option<&str>| {
+            let profile = self.profile_of(known, model).unwrap_or(profile);
+            let zone = known.and_then(|device| device.zone.as_ref()).or(profile.zone.as_ref());
+            Hints {
+                number_text: profile.number_text,
+                zone: zone.unwrap_or(&self.zone),
+                limits: &self.config.limits,
+                now: record.received,
+            }
         };
         let read = |hints: &Hints<'_>| match route.format.decode(topic, &record.message.payload, hints) {
             Ok(Decoded::Samples { samples, rest }) => Ok((samples, rest)),
@@ -270,15 +276,26 @@ impl Transform {
             Err(rejection) => Err(Decision::Quarantine(rejection)),
         };
         let known = |id: &str| self.registry.device(id, record.received);
-        let assumed = hints(captured.and_then(known));
+        let assumed = hints(captured.and_then(known), None);
         let first = read(&assumed)?;
-        let told = first.0.first().and_then(|sample| sample.device.as_deref());
-        let Some(device) = told.filter(|told| Some(*told) != captured).and_then(known) else {
+        let Some(sample) = first.0.first() else { return Ok(first) };
+        let told = sample.device.as_deref().filter(|told| Some(*told) != captured);
+        if told.is_none() && sample.model.is_none() {
             return Ok(first);
-        };
-        let right = hints(Some(device));
+        }
+        let right = hints(told.or(captured).and_then(known), sample.model.as_deref());
         let same = right.number_text == assumed.number_text && right.zone == assumed.zone;
         if same { Ok(first) } else { read(&right) }
+    }
+
+    /// The registry's for the device, else that of the model that the payload names.
+    fn profile_of<'r>(
+        &'r self,
+        known: Option<&'r Arc<Device>>,
+        model: Option<&str>,
+    ) -> Option<&'r Arc<Profile>> {
+        let of_registry = known.and_then(|device| device.profile.as_ref());
+        of_registry.or_else(|| model.and_then(|model| self.models.of_model(model)))
     }
 }
 
