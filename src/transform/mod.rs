@@ -36,7 +36,7 @@ use crate::outcome::{Reason, Rejection};
 use crate::point::Point;
 use crate::reading::Sample;
 use crate::registry::{Device, Place, Registry};
-use crate::topic;
+use crate::topic::{self, SECRET, STARS, Secrets};
 
 /// The profile of devices that neither registry nor route gives one.
 pub const GENERIC_PROFILE: &str = "generic";
@@ -69,6 +69,7 @@ pub struct Transform {
     profiles: Vec<Arc<Profile>>,
     /// Of device models that payloads name.
     models: Profiles,
+    secrets: Secrets,
     catalogue: Arc<Catalogue>,
     registry: Arc<Registry>,
     zone: jiff::tz::TimeZone,
@@ -95,12 +96,18 @@ impl Transform {
         });
         let (models, profiles) = (profiles.clone(), of_routes.collect::<Result<_, _>>()?);
         let (sensor, delay) = ("sensor".into(), "delay_s".into());
-        Ok(Self { config, profiles, models, catalogue, registry, zone, sensor, delay })
+        let secrets = Secrets::of(config.routes.iter().map(|route| &route.topic));
+        Ok(Self { config, profiles, models, secrets, catalogue, registry, zone, sensor, delay })
     }
 
     /// The destination of the route that matches; nothing where none does. Does not allocate.
     pub fn destination_of(&self, topic: &[u8]) -> Option<&str> {
         self.route(topic).map(|(route, _)| route.destination.as_str())
+    }
+
+    /// What of topics and payloads nobody is shown.
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// The MQTT filters to subscribe to: they bring what the routes want, and no message twice.
@@ -133,8 +140,9 @@ impl Transform {
 
     /// The same, telling what it saw; neither the state nor anything else is changed.
     pub fn explain(&self, record: &Record, state: &State) -> Explanation {
+        let topic = String::from_utf8_lossy(&record.message.topic);
         let mut trace = Trace(Some(Explanation {
-            topic: String::from_utf8_lossy(&record.message.topic).into_owned(),
+            topic: self.secrets.topic(&topic).into_owned(),
             ..Explanation::default()
         }));
         let mut points = Vec::new();
@@ -190,8 +198,9 @@ impl Transform {
             story.format = Some(route.format.name().to_owned());
             story.destination = Some(route.destination.clone());
             let captures = route.topic.captures(topic);
+            let shown = |name, text| if name == SECRET { STARS } else { text };
             story.captures = captures
-                .map(|(name, text)| Capture { name: name.to_owned(), text: text.to_owned() })
+                .map(|(name, text)| Capture { name: name.to_owned(), text: shown(name, text).to_owned() })
                 .collect();
         });
         // A publish to our own broker is live even with the flag; only a subscription is sent old state.
@@ -212,10 +221,12 @@ impl Transform {
         let names = match &route.names {
             Names::Catalogue(names) => names,
             Names::AsSent(names) => {
+                // A tag may hold the topic, and a reason quotes it.
+                let topic = self.secrets.topic(topic);
                 let mut kept = as_sent::Kept {
                     names,
                     template: &route.topic,
-                    topic,
+                    topic: &topic,
                     when,
                     rest: Rest::from(rest),
                     max_topics: self.config.max_unregistered,
