@@ -1,5 +1,7 @@
 //! Tests of the decoders: what they read, and above all what they refuse.
 
+mod cost;
+
 use proptest::prelude::*;
 
 use super::*;
