@@ -14,6 +14,7 @@ pub mod backoff;
 pub mod clock;
 pub mod decimal;
 pub mod finding;
+pub mod hashing;
 pub mod histogram;
 pub mod logging;
 pub mod message;

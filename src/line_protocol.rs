@@ -51,7 +51,7 @@ pub fn write_line(point: &Point, out: &mut Vec<u8>) -> Option<usize> {
         return None;
     }
     out.push(b' ');
-    out.extend_from_slice(itoa::Buffer::new().format(point.time).as_bytes());
+    write_integer(point.time, out);
     out.push(b'\n');
     Some(series)
 }
@@ -114,11 +114,28 @@ fn push(character: char, out: &mut Vec<u8>) {
     out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
+fn write_integer(number: i64, out: &mut Vec<u8>) {
+    if number < 0 {
+        out.push(b'-');
+    }
+    // The largest has nineteen digits.
+    let (mut digits, mut first, mut rest) = ([0; 19], 19_usize, number.unsigned_abs());
+    for place in digits.iter_mut().rev() {
+        *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        first -= 1;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
+}
+
 fn write_value(value: &FieldValue, out: &mut Vec<u8>) {
     match value {
         FieldValue::Float(number) => out.extend_from_slice(zmij::Buffer::new().format(*number).as_bytes()),
         FieldValue::Integer(number) => {
-            out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+            write_integer(*number, out);
             out.push(b'i');
         }
         FieldValue::Boolean(truth) => out.extend_from_slice(if *truth { b"true" } else { b"false" }),

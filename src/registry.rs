@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::catalogue::{Profile, Profiles};
+use crate::hashing::Seeded;
 
 /// What is known of one device from `valid_from` on.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub struct Series {
 
 /// All devices.
 #[derive(Debug, Default)]
-pub struct Registry(HashMap<String, Vec<Arc<Device>>>);
+pub struct Registry(HashMap<String, Vec<Arc<Device>>, Seeded>);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,7 +72,7 @@ impl Registry {
         profiles: Option<&Profiles>,
     ) -> Result<Self, Vec<String>> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-        let (mut all, mut wrong) = (HashMap::<String, Vec<Arc<Device>>>::new(), Vec::new());
+        let (mut all, mut wrong) = (HashMap::<String, Vec<Arc<Device>>, Seeded>::default(), Vec::new());
         let mut texts = Texts::default();
         let headers = match reader.headers() {
             Ok(headers) => headers.clone(),

@@ -133,7 +133,7 @@ impl Entries<'_> {
             return Flag::NotEvaluated;
         }
         #[expect(clippy::cast_precision_loss, reason = "a span of time needs no nanosecond here")]
-        let minutes = (i128::from(new.time) - i128::from(last.time)) as f64 / MINUTE;
+        let minutes = new.time.saturating_sub(last.time) as f64 / MINUTE;
         let change = (new.value - last.value).abs();
         (last.time, last.value) = (new.time, new.value);
         if change > limit * minutes.max(1.0) { Flag::Suspect } else { Flag::Pass }

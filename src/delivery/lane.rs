@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::batch::{Batch, Config};
+use crate::hashing::Seeded;
 use crate::line_protocol;
 use crate::point::Point;
 use crate::sink::embedded::{pairs, parts};
@@ -43,7 +44,7 @@ struct Lane {
     full: VecDeque<(Batch, Vec<u64>)>,
     under_way: bool,
     /// The last line of `filling` of each series, told by its checksum, and time.
-    held: HashMap<(u32, i64), usize>,
+    held: HashMap<(u32, i64), usize, Seeded>,
 }
 
 /// What became of a point that was to go into a lane.

@@ -8,13 +8,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Delivery, DeliveryError, Parts, Standing};
 use crate::journal::Journal;
+use crate::quarantine::Quarantine;
 use crate::sink::Sink;
 use crate::stall::Sight;
 
 /// What is known of a worker from outside.
 #[derive(Debug, Clone)]
 pub struct Worker {
+    pub destination: String,
     pub journal: Journal,
+    pub quarantine: Quarantine,
     pub sink: Arc<Sink>,
     pub standing: watch::Receiver<Standing>,
     /// The furthest message that entered transform, also of those that are only read again.
@@ -35,6 +38,12 @@ impl Worker {
             tokio::select! {
                 ended = Delivery::new(parts()).run(stop.clone()) => return ended,
                 () = self.begin_anew.notified() => {}
+            }
+            let (quarantine, name) = (self.quarantine.clone(), self.destination.clone());
+            let standing = self.standing.clone();
+            let void = move || quarantine.begin_anew(&name, standing.borrow().progress.position);
+            if let Err(error) = tokio::task::spawn_blocking(void).await {
+                tracing::error!(%error, "the quarantine could not be told that a destination begins anew");
             }
         }
     }

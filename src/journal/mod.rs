@@ -39,6 +39,7 @@ use crate::clock::Clock;
 use crate::histogram;
 use crate::message::{Message, Record};
 use crate::settings::{Section, Size, Span};
+use crate::stall::Sight;
 use crate::status::Part;
 use damage::Damage;
 use disk::Disk;
@@ -325,6 +326,11 @@ impl Journal {
     pub async fn has_place(&self) {
         let mut end = self.shared.end.subscribe();
         let _ = tokio::time::timeout(Duration::from_millis(20), end.changed()).await;
+    }
+
+    /// Whether messages wait for the disk, and a number that grows with those that it took.
+    pub fn sight(&self) -> Sight {
+        Sight { waits: self.shared.is_waited_for(), served: self.end() }
     }
 
     /// The pipeline ends: the writer gives up what the disk does not take now, unanswered.

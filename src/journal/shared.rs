@@ -154,6 +154,10 @@ impl Shared {
         fits
     }
 
+    pub(super) fn is_waited_for(&self) -> bool {
+        lock(&self.waiting).0 > 0
+    }
+
     /// These no longer wait.
     pub(super) fn taken(&self, records: &[Record]) {
         self.wait_no_more(records.len(), records.iter().map(|record| record.message.payload.len()).sum());

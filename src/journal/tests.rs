@@ -201,10 +201,11 @@ async fn a_failed_sync_is_never_answered_and_the_records_go_to_a_new_segment_und
     let mut pending = journal.try_append(message(2)).unwrap();
     crate::testing::until("the writer has tried twice", || (disk.syncs() >= syncs + 2).then_some(())).await;
     assert!(pending.try_now().is_none());
-    assert_eq!(journal.end(), 2);
+    assert_eq!((journal.end(), journal.sight().waits), (2, true));
     disk.fail_syncs(false);
     assert_eq!(pending.await.unwrap().seq(), 2);
     let _ = journal.append(message(3)).await.unwrap();
+    assert_eq!((journal.sight().waits, journal.sight().served), (false, 4));
     drop(journal);
     thread.join().unwrap();
     assert!(check(&read_all(dir.path(), 1, &small()).await, 1, 4).is_empty());

@@ -15,6 +15,7 @@ pub use refused::{Refusal, Refused};
 
 use crate::batch::Batch;
 use crate::clock::Clock;
+use crate::hashing::Seeded;
 use crate::message::Record;
 use crate::outcome::Rejection;
 use crate::sink::LineVerdict;
@@ -114,7 +115,7 @@ impl Reporter {
 /// The last stored line of each series, the oldest first: a batch of a backlog holds many of one series, and nobody
 /// sees more than one of them.
 fn newest<'b>(batch: &'b Batch, verdicts: &[LineVerdict]) -> Vec<&'b str> {
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::<_, Seeded>::default();
     let stored = verdicts.iter().enumerate().filter(|(_, verdict)| **verdict == LineVerdict::Stored);
     let lines = stored.rev().map(|(index, _)| batch.line(index));
     let last = lines.filter(|line| seen.insert(series(line)));

@@ -95,12 +95,12 @@ async fn a_broken_link(version: Version) {
     let again = until(&mut link, publish).await;
     assert!(again.dup && again.packet_id == first.packet_id && again.payload == first.payload);
     assert!(acknowledger.acknowledge(again.receipt, crate::testing::durable().await));
-    let id = until(&mut link, |_, event| match event {
-        Event::AckSent(id) => Some(id),
+    let written = until(&mut link, |_, event| match event {
+        Event::AcksSent(count) => Some(count),
         _ => None,
     })
     .await;
-    assert_eq!(id, again.packet_id);
+    assert_eq!(written, 1);
 }
 
 #[tokio::test]
@@ -130,4 +130,29 @@ async fn each_puback_names_its_publish() {
     acknowledged.sort_unstable();
     assert!(acknowledged.iter().copied().eq(0..500));
     assert_eq!(publisher.outstanding(), 0);
+}
+
+#[tokio::test]
+async fn what_comes_at_once_is_given_in_portions_and_none_is_left() {
+    let broker = mosquitto();
+    let (mut link, _acknowledger) = Connection::new(&options(Version::V3, broker.1));
+    until(&mut link, |_, event| matches!(event, Event::Subscribed { .. }).then_some(())).await;
+    let lines = "x\n".repeat(3000);
+    let port = broker.1.to_string();
+    let mut sender = Command::new("mosquitto_pub")
+        .args(["-p", &port, "-q", "0", "-t", "t/1", "-l"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    sender.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    assert!(sender.wait().unwrap().success());
+    let (mut count, mut most) = (0, 0);
+    while count < 3000 {
+        let first = until(&mut link, |_, event| matches!(event, Event::Publish(_)).then_some(event)).await;
+        let mut events = vec![first];
+        link.more(&mut events, 100);
+        assert!(events.iter().all(|event| matches!(event, Event::Publish(_))));
+        (count, most) = (count + events.len(), most.max(events.len()));
+    }
+    assert_eq!((count, most), (3000, 100));
 }

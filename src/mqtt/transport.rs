@@ -49,9 +49,14 @@ impl Transport {
         self.load().map(|_| ())
     }
 
-    /// What the client crate is to use for the next connection.
+    /// What TLS is to use for the next connection, where there is any.
+    pub(super) fn tls(&self) -> Result<Option<Arc<ClientConfig>>, TlsError> {
+        self.tls.as_ref().map(Tls::load).transpose()
+    }
+
+    /// The same for the client crate.
     pub(super) fn load(&self) -> Result<Client, TlsError> {
-        let tls = self.tls.as_ref().map(Tls::load).transpose()?.map(TlsConfiguration::Rustls);
+        let tls = self.tls()?.map(TlsConfiguration::Rustls);
         Ok(match (tls, &self.websocket) {
             (None, None) => Client::Tcp,
             (None, Some(_)) => Client::Ws,
@@ -165,11 +170,7 @@ mod tests {
 
     #[test]
     fn a_takeover_and_a_bad_certificate_are_told_in_words() {
-        let reason = rumqttc::v5::StateError::ServerDisconnect {
-            reason_code: rumqttc::v5::mqttbytes::v5::DisconnectReasonCode::SessionTakenOver,
-            reason_string: None,
-        };
-        let told = explain(&reason.to_string(), "broker", "twin");
+        let told = explain("the broker ended the connection: SessionTakenOver", "broker", "twin");
         assert!(told.contains("another client") && told.contains("\"twin\""), "{told}");
         let told = explain("invalid peer certificate: UnknownIssuer", "broker", "twin");
         assert!(told.contains("ca_file"), "{told}");

@@ -135,6 +135,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
     let (orders, ordered) = watch::channel(order);
     let mut deliveries = Stage::new();
     let (mut watched, mut watching) = (BTreeMap::new(), Watching::new(config.watch, &board));
+    watching.journal(journal.clone());
     let mut sinks = BTreeMap::new();
     let overwritten = Arc::default();
     let mut replay_from = BTreeMap::new();
@@ -151,7 +152,9 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
         replay_from.insert(name.clone(), snapshot.next);
         let (standing, stands) = watch::channel(Standing::new(progress));
         let worker = Worker {
+            destination: name.clone(),
             journal: journal.clone(),
+            quarantine: quarantine.clone(),
             sink: Arc::clone(&sink),
             standing: stands.clone(),
             entered: Arc::default(),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::delivery::Worker;
+use crate::journal::Journal;
 use crate::source::Counts;
 use crate::stall::{Advice, Config, Sight, Stall};
 use crate::status::{Board, Part, State};
@@ -58,6 +59,18 @@ impl Watching {
         let part = board.part("watch");
         part.ok();
         Self { config, board: board.clone(), part, things: Vec::new() }
+    }
+
+    /// Whatever brought the messages, the embedded broker too. A disk that does not answer cannot be begun anew.
+    pub(super) fn journal(&mut self, journal: Journal) {
+        self.things.push(Thing {
+            name: "journal".to_owned(),
+            lacks: "messages wait for the disk, and none is written",
+            stall: Stall::new(self.config.stall_after),
+            stalls: Arc::default(),
+            look: Box::new(move || journal.sight()),
+            begin_anew: Box::new(|| {}),
+        });
     }
 
     pub(super) fn source(&mut self, name: &str, counts: Arc<Counts>) {

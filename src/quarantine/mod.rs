@@ -209,6 +209,14 @@ impl Quarantine {
         done
     }
 
+    /// A destination begins anew at a position: what it put from there on is judged again. Takes hold before the
+    /// next write. Blocks while a write is under way.
+    pub fn begin_anew(&self, destination: &str, position: u64) {
+        let mut inner = self.lock();
+        let from = inner.broken.get_or_insert_default().entry(destination.to_owned()).or_insert(u64::MAX);
+        *from = position.min(*from);
+    }
+
     /// Makes up for a write that failed. No position may be saved before: what is void would count as settled. Blocks.
     pub fn mend(&self) -> Result<(), QuarantineError> {
         let mut inner = self.lock();

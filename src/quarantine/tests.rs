@@ -155,6 +155,22 @@ fn golden() -> PathBuf {
 }
 
 #[test]
+fn what_a_worker_put_and_judges_again_when_it_begins_anew_stands_there_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 1);
+    let put = |seq, destination| quarantine.put(&[held(seq, destination, Reason::NoRoute)]).unwrap();
+    (1..=3).for_each(|seq| put(seq, "main"));
+    put(3, "second");
+    quarantine.begin_anew("main", 2);
+    (2..=4).for_each(|seq| put(seq, "main"));
+    assert_eq!(seqs(dir.path(), &Filter::default()), [1, 3, 2, 3, 4]);
+    assert_eq!(quarantine.counts().held, 5);
+    drop(quarantine);
+    let again = open(dir.path(), &Config::default(), Arc::new(RealDisk), 5);
+    assert_eq!(again.counts().held, 5);
+}
+
+#[test]
 fn golden_files_of_version_1_are_read() {
     // The mark makes 2 void; it was judged again and stands there once.
     let kept = [held(1, "main", Reason::NoRoute), held(2, "main", Reason::Malformed)];

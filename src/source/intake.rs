@@ -31,11 +31,8 @@ pub(super) struct Each {
 pub(super) struct Handed {
     pub(super) pending: PendingGroup,
     pub(super) each: Vec<Each>,
-}
-
-/// How many of these want a PUBACK.
-pub(super) fn owed(each: &[Each]) -> usize {
-    each.iter().filter(|each| each.packet_id != 0).count()
+    /// How many of them want a PUBACK.
+    pub(super) owed: usize,
 }
 
 impl Group {
@@ -50,7 +47,7 @@ impl Group {
 
     /// How many of them want a PUBACK.
     pub(super) fn owed(&self) -> usize {
-        owed(&self.each)
+        self.each.iter().filter(|each| each.packet_id != 0).count()
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -60,7 +57,10 @@ impl Group {
     /// Hands all to the journal; nothing happens where it has no room.
     pub(super) fn hand_to(&mut self, journal: &Journal) -> Option<Handed> {
         match journal.try_append_group(std::mem::take(&mut self.messages)) {
-            Ok(pending) => Some(Handed { pending, each: std::mem::take(&mut self.each) }),
+            Ok(pending) => {
+                let owed = self.owed();
+                Some(Handed { pending, each: std::mem::take(&mut self.each), owed })
+            }
             Err(back) => {
                 self.messages = back;
                 None

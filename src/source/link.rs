@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::{SendError, TrySendError};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,25 +16,20 @@ use crate::mqtt::{Acknowledger, Connection, Event};
 /// Events beside publishes that may wait: PUBACKs written, pings.
 const OTHER_EVENTS: usize = 1024;
 
+/// So many events are handed over at once at most, fewer than may wait.
+const AT_ONCE: usize = 512;
+
 /// A connection that ends sooner did not last.
 const SHORT: Duration = Duration::from_secs(2);
 /// So many short connections in a row are no accident.
 const SUSPICIOUS: u32 = 5;
 
-/// So many events are taken over at once at most.
-const AT_ONCE: usize = 512;
-
-/// An event, and how many PUBACKs were written on the connection since the one before.
-#[derive(Debug)]
-pub(super) struct Told {
-    pub(super) acks: u64,
-    pub(super) event: Event,
-}
-
 /// The receiving end of the polling task.
 #[derive(Debug)]
 pub(super) struct Link {
-    events: mpsc::Receiver<Told>,
+    events: mpsc::Receiver<Vec<Event>>,
+    /// For single events.
+    room: Arc<Semaphore>,
     task: JoinHandle<()>,
 }
 
@@ -47,26 +41,31 @@ impl Link {
         stop: CancellationToken,
     ) -> (Self, Acknowledger) {
         let (connection, acknowledger) = Connection::new(&config.options);
-        let (sender, events) = mpsc::channel(config.park.saturating_add(OTHER_EVENTS));
-        // An MQTT 5 broker stops at the receive maximum, so the channel cannot fill and polling goes on; a 3.1.1
-        // broker knows no such bound.
+        let most = config.park.saturating_add(OTHER_EVENTS);
+        let (sender, events) = mpsc::channel(most);
+        let room = Arc::new(Semaphore::new(most));
+        // An MQTT 5 broker stops at the receive maximum, so there is always room and polling goes on; a 3.1.1 broker
+        // knows no such bound.
         let patience = config.options.keep_alive / 2;
-        let poller = Poller { connection, events: sender, patience, acks: 0, counts };
+        let poller = Poller { connection, events: sender, room: Arc::clone(&room), patience, counts };
         let task = tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = poller.run() => {}
             }
         });
-        (Self { events, task }, acknowledger)
+        (Self { events, room, task }, acknowledger)
     }
 
-    /// Waits for events and appends all there are; none means that polling has ended.
-    pub(super) async fn next(&mut self, events: &mut Vec<Told>) -> usize {
-        self.events.recv_many(events, AT_ONCE).await
+    /// Waits for events and takes those that came together, in their order; nothing when polling has ended.
+    pub(super) async fn next(&mut self) -> Option<Vec<Event>> {
+        let events = self.events.recv().await?;
+        self.room.add_permits(events.len());
+        Some(events)
     }
 
     pub(super) async fn join(self) {
+        self.room.close();
         drop(self.events);
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the polling task failed");
@@ -104,10 +103,9 @@ impl Steadiness {
 
 struct Poller {
     connection: Connection,
-    events: mpsc::Sender<Told>,
+    events: mpsc::Sender<Vec<Event>>,
+    room: Arc<Semaphore>,
     patience: Duration,
-    /// PUBACKs written and not told yet.
-    acks: u64,
     counts: Arc<Counts>,
 }
 
@@ -115,7 +113,6 @@ impl Poller {
     async fn run(mut self) {
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
         let mut steadiness = Steadiness::default();
-        let mut events = Vec::new();
         loop {
             let mut event = tokio::select! {
                 event = self.connection.poll() => event,
@@ -137,9 +134,9 @@ impl Poller {
                 }
                 _ => None,
             };
-            events.push(event);
-            self.connection.more(&mut events);
-            if !self.tell(&mut events).await {
+            let mut events = vec![event];
+            self.connection.more(&mut events, AT_ONCE);
+            if !self.tell(events).await {
                 return;
             }
             if let Some(wait) = wait {
@@ -149,58 +146,32 @@ impl Poller {
     }
 
     /// Hands the events over in one go; false when nobody wants them any more.
-    async fn tell(&mut self, events: &mut Vec<Event>) -> bool {
-        let (acks, counts) = (&mut self.acks, &self.counts);
-        let told: Vec<_> = events
-            .drain(..)
-            .filter_map(|event| match event {
-                // How many they are is all that anybody asks.
-                Event::AckSent(_) => {
-                    *acks = acks.saturating_add(1);
-                    counts.acks_written.fetch_add(1, Ordering::Relaxed);
-                    counts.acks_gone.fetch_add(1, Ordering::Relaxed);
-                    None
-                }
-                Event::Other => None,
-                event => Some(Told { acks: std::mem::take(acks), event }),
-            })
-            .collect();
-        let patience = self.patience;
-        match reserve(&self.events, told.len(), patience).await {
-            Ok(Some(places)) => {
-                places.zip(told).for_each(|(place, told)| place.send(told));
-                return true;
+    async fn tell(&mut self, events: Vec<Event>) -> bool {
+        for event in &events {
+            if let Event::AcksSent(written) = event {
+                self.counts.acks_written.fetch_add(*written, Ordering::Relaxed);
+                self.counts.acks_gone.fetch_add(*written, Ordering::Relaxed);
             }
-            Ok(None) => {}
-            Err(_) => return false,
         }
-        self.wait_for_room().await;
-        true
+        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room);
+        match tokio::time::timeout(self.patience, room.acquire_many(count)).await {
+            // Whoever takes them makes room again.
+            Ok(Ok(taken)) => taken.forget(),
+            Ok(Err(_)) => return false,
+            Err(_) => return self.wait_for_room().await,
+        }
+        self.events.send(events).await.is_ok()
     }
 
-    /// The channel has been full for half a keep-alive: leave the broker on purpose, it keeps our session.
-    async fn wait_for_room(&mut self) {
+    /// There has been no room for half a keep-alive: leave the broker on purpose, it keeps our session.
+    async fn wait_for_room(&mut self) -> bool {
         tracing::warn!("the journal has no room: disconnecting from the broker until it has");
         self.connection.disconnect();
+        let Ok(room) = self.room.acquire().await else { return false };
+        room.forget();
         let event = Event::Disconnected("the journal has no room".to_owned());
-        let _ = self.events.send(Told { acks: std::mem::take(&mut self.acks), event }).await;
-    }
-}
-
-type Places<'s> = mpsc::PermitIterator<'s, Told>;
-
-/// Room for so many events; nothing where there is none in time.
-async fn reserve(
-    events: &mpsc::Sender<Told>,
-    count: usize,
-    patience: Duration,
-) -> Result<Option<Places<'_>>, SendError<()>> {
-    match events.try_reserve_many(count) {
-        Ok(places) => Ok(Some(places)),
-        Err(TrySendError::Closed(())) => Err(SendError(())),
-        Err(TrySendError::Full(())) => {
-            tokio::time::timeout(patience, events.reserve_many(count)).await.ok().transpose()
-        }
+        self.events.send(vec![event]).await.is_ok()
     }
 }
 

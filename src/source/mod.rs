@@ -24,8 +24,7 @@ use crate::journal::{Durable, Journal, JournalError};
 use crate::message::Message;
 use crate::mqtt::{Acknowledger, Event, Publish};
 use crate::status::Part;
-use intake::{Each, GROUP, Group, Handed, owed};
-use link::Told;
+use intake::{Each, GROUP, Group, Handed};
 use redelivery::{Acknowledged, Content, InDoubt, Redelivery};
 
 pub use config::Config;
@@ -109,7 +108,7 @@ impl Source {
     /// Works until `stop`; what is unacknowledged then is sent again by the broker.
     pub async fn run(mut self, stop: CancellationToken) {
         let (mut link, acknowledger) = link::Link::start(&self.config, self.counts(), stop.clone());
-        let (mut events, mut inbox) = (Vec::new(), VecDeque::new());
+        let mut inbox = VecDeque::new();
         loop {
             tokio::select! {
                 biased;
@@ -125,18 +124,16 @@ impl Source {
                     // Of a connection that is gone the broker sends it again.
                     self.group.retain(|message, receipt| message.qos == 0 || acknowledger.is_current(receipt));
                 }
-                told = link.next(&mut events), if self.group.is_empty() && inbox.is_empty() => {
-                    if told == 0 {
-                        break;
-                    }
-                    inbox.extend(events.drain(..));
+                told = link.next(), if self.group.is_empty() && inbox.is_empty() => {
+                    let Some(events) = told else { break };
+                    inbox = events.into();
                 }
             }
             while self.hand_in()
-                && let Some(told) = inbox.pop_front()
+                && let Some(event) = inbox.pop_front()
             {
-                self.written(told.acks);
-                match told.event {
+                match event {
+                    Event::AcksSent(count) => self.written(count),
                     Event::Publish(publish) => {
                         self.gather(publish, &acknowledger);
                         self.gather_more(&mut inbox, &acknowledger);
@@ -148,21 +145,23 @@ impl Source {
             let end = if self.waiting.is_empty() { self.journal.end() } else { self.entered };
             let floor = self.redelivery.known_floor(end);
             self.known_floor.store(floor, Ordering::Release);
-            let waiting =
-                self.waiting.iter().map(|handed| owed(&handed.each)).sum::<usize>() + self.group.owed();
+            let waiting = self.waiting.iter().map(|handed| handed.owed).sum::<usize>() + self.group.owed();
             self.counts.waiting.store(u64::try_from(waiting).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
         link.join().await;
     }
 
     /// Takes the publishes at the front, as many as go to the journal together.
-    fn gather_more(&mut self, inbox: &mut VecDeque<Told>, acknowledger: &Acknowledger) {
+    fn gather_more(&mut self, inbox: &mut VecDeque<Event>, acknowledger: &Acknowledger) {
+        let plain = |event: &mut Event| matches!(event, Event::Publish(_) | Event::AcksSent(_));
         while self.group.len() < GROUP
-            && let Some(Told { acks, event: Event::Publish(publish) }) =
-                inbox.pop_front_if(|told| matches!(told.event, Event::Publish(_)))
+            && let Some(event) = inbox.pop_front_if(plain)
         {
-            self.written(acks);
-            self.gather(publish, acknowledger);
+            match event {
+                Event::Publish(publish) => self.gather(publish, acknowledger),
+                Event::AcksSent(count) => self.written(count),
+                _ => {}
+            }
         }
     }
 
@@ -309,7 +308,7 @@ impl Source {
                     "check that the broker runs and that address, user and password are right; it tries again by itself",
                 );
             }
-            Event::Publish(_) | Event::AckSent(_) | Event::Other => {}
+            Event::Publish(_) | Event::AcksSent(_) => {}
         }
     }
 }
@@ -324,13 +323,7 @@ impl Source {
         let stale = note(&self.line, &wanted).await;
         self.to_unsubscribe = stale.len();
         (self.config.options.filters, self.config.options.stale) = (wanted.clone(), stale.clone());
-        if let Err(error) = acknowledger.subscribe(wanted, stale) {
-            tracing::warn!(
-                source = self.number,
-                error,
-                "cannot subscribe now; it is done at the next connection"
-            );
-        }
+        acknowledger.subscribe(wanted, stale);
     }
 
     /// The broker has dropped what we no longer want.

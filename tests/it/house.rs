@@ -23,6 +23,7 @@ const VOCABULARY: &[&str] = &[
     "finding",
     "decimal",
     "histogram",
+    "hashing",
     "stall",
 ];
 

@@ -91,7 +91,7 @@ fn profile(name: &str, line: &[&Entry], catalogue: &Catalogue, say: &mut impl Fn
     let number_text = line.iter().find_map(|entry| entry.number_text);
     let decimal_comma = line.iter().find_map(|entry| entry.decimal_comma).unwrap_or(false);
     let text = mapping_text(number_text.unwrap_or(false), decimal_comma);
-    let (mut names, mut patterns) = (HashMap::new(), BTreeMap::new());
+    let (mut names, mut patterns) = (HashMap::default(), BTreeMap::new());
     for (above, entry) in line.iter().enumerate().rev() {
         for (device_name, value) in &entry.names {
             let (before, after) = match device_name.split_once('*') {

@@ -13,6 +13,8 @@ use jiff::tz::TimeZone;
 
 pub use self::mapping::Mapping;
 
+use crate::hashing::Seeded;
+
 /// What is known of a device model.
 #[derive(Debug, Clone)]
 pub struct Profile {
@@ -26,7 +28,7 @@ pub struct Profile {
     pub zone: Option<TimeZone>,
     /// How often such a device should be heard.
     pub expected_interval: Option<Duration>,
-    pub names: HashMap<String, Mapping>,
+    pub names: HashMap<String, Mapping, Seeded>,
     /// Names with a `*` in them, asked when no name fits; in the order of their text.
     patterns: Vec<Pattern>,
 }
