@@ -141,7 +141,7 @@ impl Registry {
         let measurement = profile.and_then(|profile| profile.measurement.clone());
         let mut channels: BTreeSet<_> = profile
             .into_iter()
-            .flat_map(|profile| profile.names.values())
+            .flat_map(|profile| profile.mappings())
             .map(|mapping| mapping.channel.clone())
             .collect();
         if channels.is_empty() {

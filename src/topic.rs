@@ -1,6 +1,10 @@
 //! Topics: templates with named captures, the MQTT filters they need, and a cover that does not overlap.
 
+mod secrets;
+
 use thiserror::Error;
+
+pub use self::secrets::{SECRET, STARS, Secrets};
 
 /// Why a text is not a topic template.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -1,8 +1,11 @@
 //! Units: which there are, and conversions that add no error a person would see.
 
+mod amount;
 mod table;
 #[cfg(test)]
 mod tests;
+
+pub use self::amount::amount;
 
 use self::table::{Row, TABLE};
 use crate::decimal::Line;

@@ -82,15 +82,4 @@ mod tests {
         assert!(wrong[0].contains("air_temperature_c: impossible"), "{wrong:?}");
         assert!(wrong[1].contains("heat"), "{wrong:?}");
     }
-
-    #[test]
-    fn the_shipped_catalogue_and_profiles_are_right() {
-        let catalogue =
-            Catalogue::load(include_str!("../../config/catalogue.toml"), "catalogue.toml").unwrap();
-        assert!(catalogue.all().len() >= 40, "{}", catalogue.all().len());
-        let profiles = include_str!("../../config/profiles/pasuruan.toml");
-        let profiles =
-            Profiles::load(&[("pasuruan.toml".to_owned(), profiles.to_owned())], &catalogue).unwrap();
-        assert!(profiles.get("generic").is_some());
-    }
 }

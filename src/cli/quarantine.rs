@@ -108,7 +108,7 @@ pub(super) fn run(command: Command, files: &[PathBuf]) -> Result<(), Failure> {
 }
 
 /// Calls `with` for each message that is meant, oldest first, and for the share of the files read so far; ends at
-/// its first failure. Reads beside a running service.
+/// its first failure. Reads beside a running service. Keys in topics are hidden.
 fn each(
     config: &Config,
     wanted: &Wanted,
@@ -122,7 +122,8 @@ fn each(
     while let Some((_, held)) = scan.next(&RealDisk).with_context(failed)? {
         if held.is_settled(&positions) && selection.lets(&held, &config.transform) {
             count += 1;
-            with(&held, share(&scan))?;
+            let record = config.transform.secrets().shown(&held.record).into_owned();
+            with(&Held { record, ..held }, share(&scan))?;
         }
     }
     Ok(count)

@@ -18,6 +18,10 @@ const PROFILES: &[(&str, &str)] = &[
     ("shelly", include_str!("../../config/profiles/shelly.toml")),
     ("smart_citizen", include_str!("../../config/profiles/smart_citizen.toml")),
     ("zigbee2mqtt", include_str!("../../config/profiles/zigbee2mqtt.toml")),
+    ("fiware", include_str!("../../config/profiles/fiware.toml")),
+    ("antares", include_str!("../../config/profiles/antares.toml")),
+    ("tasmota", include_str!("../../config/profiles/tasmota.toml")),
+    ("sensor_community", include_str!("../../config/profiles/sensor_community.toml")),
 ];
 /// The registry of the simulated city, which the demo runs with.
 pub const DEMO_DEVICES: &str = include_str!("../../config/devices.csv");
@@ -157,4 +161,25 @@ pub fn profile_files(config: &super::Config) -> Result<Vec<(String, String)>, St
         name.map(|name| (name, text))
     };
     Ok(files.into_iter().filter_map(named).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_profile_is_inside_the_program_and_sound() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/profiles");
+        let problems = Problems::default();
+        let mut shipped: Vec<_> =
+            toml_files(&folder, &problems).unwrap().into_iter().map(|(_, text)| text).collect();
+        let mut own: Vec<_> = inside().into_iter().map(|(_, text)| text).collect();
+        shipped.sort();
+        own.sort();
+        assert_eq!(own, shipped);
+        let catalogue = Catalogue::load(CATALOGUE, "catalogue.toml").unwrap();
+        assert!(catalogue.all().len() >= 40, "{}", catalogue.all().len());
+        let profiles = Profiles::load(&inside(), &catalogue).unwrap();
+        assert!(profiles.get("generic").is_some());
+    }
 }

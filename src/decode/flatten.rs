@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use super::path::Path;
 use super::told::{TimeFormat, Told};
 use super::{Hints, malformed};
 use crate::outcome::{Reason, Rejection};
@@ -18,10 +19,13 @@ const MAX_NAME: usize = 256;
 /// What is looked for on the way.
 #[derive(Debug, Default)]
 pub(super) struct Wanted<'w> {
-    pub(super) time: Option<&'w str>,
-    pub(super) device: Option<&'w str>,
+    pub(super) time: Option<&'w Path>,
+    /// How far a sample's time is from the time told outside.
+    pub(super) offset: Option<&'w Path>,
+    pub(super) device: Option<&'w Path>,
+    pub(super) model: Option<&'w Path>,
     /// The array whose objects are samples of their own.
-    pub(super) samples: Option<&'w str>,
+    pub(super) samples: Option<&'w Path>,
     /// Between the names of nested objects.
     pub(super) separator: &'w str,
 }
@@ -30,6 +34,7 @@ pub(super) struct Wanted<'w> {
 #[derive(Debug, Default)]
 pub(super) struct Moment<'de> {
     pub(super) told: Option<Told<'de>>,
+    pub(super) offset: Option<Told<'de>>,
     pub(super) sample: Sample<'de>,
 }
 
@@ -143,11 +148,22 @@ impl<'de> Walk<'_, 'de, '_> {
         self.state.count()?;
         let Walk { state, key } = self;
         let path = key.as_deref().unwrap_or(&state.path);
-        if state.wanted.time == Some(path) {
+        let is = |wanted: Option<&Path>| wanted.is_some_and(|wanted| wanted.is(path));
+        if is(state.wanted.time) {
             state.moment().told = Some(told);
             return Ok(());
         }
-        if state.wanted.device == Some(path) {
+        if is(state.wanted.offset) {
+            state.moment().offset = Some(told);
+            return Ok(());
+        }
+        if is(state.wanted.model) {
+            if let ReadingValue::Text(model) = value {
+                state.moment().sample.model = Some(model);
+            }
+            return Ok(());
+        }
+        if is(state.wanted.device) {
             let device = match value {
                 ReadingValue::Text(text) => text,
                 ReadingValue::Number(number) => number.to_string().into(),
@@ -234,7 +250,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de, '_> {
         let path = key.as_deref().unwrap_or(&state.path);
         let samples = !state.in_sample
             && match state.wanted.samples {
-                Some(wanted) => wanted == path,
+                Some(wanted) => wanted.is(path),
                 None => path.is_empty(),
             };
         let length = state.path.len();
@@ -314,10 +330,12 @@ fn samples<'de>(
     time: Option<&str>,
     hints: &Hints<'_>,
 ) -> Result<Vec<Sample<'de>>, Rejection> {
-    let flat = flatten(text, &Wanted { time, device: None, samples: None, separator: "." }, hints)?;
+    let time = time.map(|time| Path::new(time, "."));
+    let wanted = Wanted { time: time.as_ref(), separator: ".", ..Wanted::default() };
+    let flat = flatten(text, &wanted, hints)?;
     let all = std::iter::once(flat.base).chain(flat.moments);
     let mut samples = Vec::new();
-    for Moment { told, mut sample } in all.filter(|moment| !moment.sample.readings.is_empty()) {
+    for Moment { told, mut sample, .. } in all.filter(|moment| !moment.sample.readings.is_empty()) {
         sample.time = told.map(|told| TimeFormat::Auto.read(&told, hints.zone)).transpose()?;
         samples.push(sample);
     }

@@ -1,23 +1,31 @@
 //! Decoders: from a payload to readings. One file for each format; this one picks it.
 
 mod airgradient;
+pub mod antares;
 pub mod binary;
 mod bytes;
 mod cayenne_lpp;
 mod chirpstack;
+pub mod csv;
+mod fiware;
 mod flatten;
 mod frames;
 pub mod json;
+pub mod line_protocol;
 mod memory;
+pub mod path;
 mod pick;
 mod protobuf;
 mod senml;
+mod sensor_community;
 mod sensorthings;
 mod shelly;
 pub mod smart_citizen;
 mod sparkplug_b;
+mod tasmota;
 mod things_stack;
 pub mod told;
+mod tree;
 pub mod value;
 pub mod zigbee2mqtt;
 
@@ -34,7 +42,7 @@ pub use crate::reading::Decoded;
 /// A format with its settings.
 #[derive(Debug, Clone)]
 pub enum Format {
-    Json(json::Settings),
+    Json(Box<json::Settings>),
     Value(value::Settings),
     Chirpstack,
     ChirpstackProtobuf,
@@ -48,6 +56,13 @@ pub enum Format {
     AirGradient,
     SensorThings,
     SmartCitizen(smart_citizen::Settings),
+    Csv(csv::Settings),
+    LineProtocol(line_protocol::Settings),
+    Ultralight,
+    FiwareJson,
+    Antares(antares::Settings),
+    Tasmota,
+    SensorCommunity,
 }
 
 /// What a route may name.
@@ -66,6 +81,13 @@ const NAMES: &[&str] = &[
     "airgradient",
     "sensorthings",
     "smart_citizen",
+    "csv",
+    "line_protocol",
+    "ultralight",
+    "fiware_json",
+    "antares",
+    "tasmota",
+    "sensor_community",
 ];
 
 /// What a decoder must know beside the payload.
@@ -100,7 +122,7 @@ impl Format {
     pub fn read(section: &mut Section) -> Option<Self> {
         let name = section.required::<String>("format")?;
         match name.as_str() {
-            "json" => Some(Self::Json(json::Settings::read(section))),
+            "json" => Some(Self::Json(Box::new(json::Settings::read(section)))),
             "value" => Some(Self::Value(value::Settings::read(section))),
             "chirpstack" => Some(Self::Chirpstack),
             "chirpstack_protobuf" => Some(Self::ChirpstackProtobuf),
@@ -114,6 +136,13 @@ impl Format {
             "airgradient" => Some(Self::AirGradient),
             "sensorthings" => Some(Self::SensorThings),
             "smart_citizen" => Some(Self::SmartCitizen(smart_citizen::Settings::read(section))),
+            "csv" => Some(Self::Csv(csv::Settings::read(section))),
+            "line_protocol" => Some(Self::LineProtocol(line_protocol::Settings::read(section))),
+            "ultralight" => Some(Self::Ultralight),
+            "fiware_json" => Some(Self::FiwareJson),
+            "antares" => Some(Self::Antares(antares::Settings::read(section))),
+            "tasmota" => Some(Self::Tasmota),
+            "sensor_community" => Some(Self::SensorCommunity),
             _ => {
                 section.problem("format", format!("must be one of \"{}\"", NAMES.join("\", \"")));
                 None
@@ -137,6 +166,13 @@ impl Format {
             Self::AirGradient => "airgradient",
             Self::SensorThings => "sensorthings",
             Self::SmartCitizen(_) => "smart_citizen",
+            Self::Csv(_) => "csv",
+            Self::LineProtocol(_) => "line_protocol",
+            Self::Ultralight => "ultralight",
+            Self::FiwareJson => "fiware_json",
+            Self::Antares(_) => "antares",
+            Self::Tasmota => "tasmota",
+            Self::SensorCommunity => "sensor_community",
         }
     }
 
@@ -155,7 +191,7 @@ impl Format {
 
     /// Decodes one message; `memory` is that of the messages before it.
     pub fn decode<'a>(
-        &self,
+        &'a self,
         topic: &'a str,
         payload: &'a [u8],
         hints: &Hints<'_>,
@@ -179,6 +215,13 @@ impl Format {
             Self::AirGradient => airgradient::decode(text(payload)?, hints),
             Self::SensorThings => sensorthings::decode(topic, text(payload)?, hints),
             Self::SmartCitizen(settings) => smart_citizen::decode(settings, topic, payload, hints),
+            Self::Csv(settings) => csv::decode(settings, text(payload)?, hints),
+            Self::LineProtocol(settings) => line_protocol::decode(settings, text(payload)?, hints),
+            Self::Ultralight => fiware::ultralight::decode(topic, text(payload)?, hints),
+            Self::FiwareJson => fiware::json::decode(topic, text(payload)?, hints),
+            Self::Antares(settings) => antares::decode(settings, text(payload)?, hints),
+            Self::Tasmota => tasmota::decode(topic, text(payload)?, hints),
+            Self::SensorCommunity => sensor_community::decode(text(payload)?, hints),
         }
     }
 }
@@ -191,6 +234,11 @@ fn text(payload: &[u8]) -> Result<&str, Rejection> {
     })?;
     // A byte order mark says nothing here.
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// The beginning of what a payload holds, for a reason's text.
+fn shown(text: &str) -> String {
+    text.chars().take(40).collect::<String>().escape_debug().to_string()
 }
 
 /// Why JSON text is not what it should be, with the place. What stands there may be quoted, so not at any length.

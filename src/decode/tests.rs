@@ -1,5 +1,7 @@
 //! Tests of the decoders: what they read, and above all what they refuse.
 
+mod cost;
+
 use std::borrow::Cow;
 
 use proptest::prelude::*;
@@ -21,7 +23,7 @@ fn format(text: &str) -> Format {
     format.unwrap()
 }
 
-fn decode<'a>(format: &Format, payload: &'a [u8], number_text: bool) -> Result<Decoded<'a>, Rejection> {
+fn decode<'a>(format: &'a Format, payload: &'a [u8], number_text: bool) -> Result<Decoded<'a>, Rejection> {
     let zone = TimeZone::get("Asia/Jakarta").unwrap();
     let limits = Limits { max_depth: 8, max_values: 100 };
     format.decode(
@@ -32,7 +34,7 @@ fn decode<'a>(format: &Format, payload: &'a [u8], number_text: bool) -> Result<D
     )
 }
 
-fn samples<'a>(format: &Format, payload: &'a str) -> (Option<String>, Vec<Sample<'a>>) {
+fn samples<'a>(format: &'a Format, payload: &'a str) -> (Option<String>, Vec<Sample<'a>>) {
     match decode(format, payload.as_bytes(), false).unwrap() {
         Decoded::Samples { samples, rest: None } => {
             let device = samples.first().and_then(|sample| sample.device.as_deref()).map(str::to_owned);

@@ -23,7 +23,7 @@ impl Settings {
     }
 }
 
-pub(super) fn decode<'a>(settings: &Settings, text: &'a str) -> Result<Decoded<'a>, Rejection> {
+pub(super) fn decode<'a>(settings: &'a Settings, text: &'a str) -> Result<Decoded<'a>, Rejection> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Rejection::new(Reason::NoValue, "nothing but white space"));
@@ -38,7 +38,7 @@ pub(super) fn decode<'a>(settings: &Settings, text: &'a str) -> Result<Decoded<'
         (Err(_), "null" | "unavailable" | "unknown") => ReadingValue::Null,
         _ => ReadingValue::Text(Cow::Borrowed(text)),
     };
-    let name = Cow::Owned(settings.name.clone());
+    let name = Cow::Borrowed(settings.name.as_str());
     let reading = Reading { name, value, unit: None, channel: None };
     let sample = Sample { readings: vec![reading], ..Sample::default() };
     Ok(Decoded::Samples { samples: vec![sample], rest: None })

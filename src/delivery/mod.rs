@@ -371,7 +371,7 @@ impl Delivery {
             return;
         }
         for refused in &settled.refused {
-            self.live.refused(&refused.record, &refused.rejection);
+            self.live.refused(&self.transform.secrets().shown(&refused.record), &refused.rejection);
         }
         self.ledger.pass(settled);
         let snapshot = self.snapshots.reached(self.ledger.position());

@@ -102,17 +102,17 @@ pub(super) fn named(format: &str, settings: &Settings) -> Option<Format> {
 }
 
 /// What a message holds; nothing where it cannot be read. What is no data holds nothing.
-pub(super) fn decoded<'m>(
+pub(super) fn decoded(
     decoder: &Format,
-    message: &'m Captured,
+    message: &Captured,
     number_text: bool,
     zone: &TimeZone,
-) -> Option<Vec<Sample<'m>>> {
+) -> Option<Vec<Sample<'static>>> {
     let limits = Limits::default();
     let hints = Hints { number_text, zone, limits: &limits, now: message.time };
     // Without what earlier messages told: a format that remembers is recognised by its births.
-    match decoder.decode(&message.topic, &message.payload, &hints, &mut Memory::default()) {
-        Ok(Decoded::Samples { samples, .. }) => Some(samples),
+    let samples = match decoder.decode(&message.topic, &message.payload, &hints, &mut Memory::default()) {
+        Ok(Decoded::Samples { samples, .. }) => samples,
         // Raw bytes take a codec, which is not guessed.
         Ok(Decoded::Uplink(uplink)) => {
             let mut samples = uplink.decoded.unwrap_or_default();
@@ -120,11 +120,12 @@ pub(super) fn decoded<'m>(
                 (sample.device, sample.model) = (uplink.device.clone(), uplink.model.clone());
                 sample.time = sample.time.or(uplink.time);
             }
-            Some(samples)
+            samples
         }
-        Ok(Decoded::NotData(_)) => Some(Vec::new()),
-        Err(_) => None,
-    }
+        Ok(Decoded::NotData(_)) => Vec::new(),
+        Err(_) => return None,
+    };
+    Some(samples.into_iter().map(Sample::into_owned).collect())
 }
 
 /// Whether the message holds a value; nothing where the format does not read it.

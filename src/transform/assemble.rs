@@ -114,7 +114,7 @@ impl<'w> Work<'w> {
         self.trace.note(|story| {
             for reading in story.samples.last_mut().into_iter().flat_map(|sample| &mut sample.readings) {
                 let name = reading.name.as_str();
-                reading.known = profile.names.contains_key(name) || profile.ignored.contains(name);
+                reading.known = profile.mapping(name).is_some() || profile.ignored.contains(name);
             }
         });
         if let Some(delay) = place.delay {
@@ -140,7 +140,8 @@ impl<'w> Work<'w> {
         }
         let (verdict, time) = self.when.of(sample.time)?;
         let registered = self.transform.registry.device(device, time);
-        let profile = registered.and_then(|device| device.profile.as_ref()).unwrap_or(self.profile).clone();
+        let profile = self.transform.profile_of(registered, sample.model.as_deref());
+        let profile = profile.unwrap_or(self.profile).clone();
         let measurement = profile
             .measurement
             .as_ref()

@@ -116,7 +116,15 @@ impl Route {
     /// Nothing where a required key is missing or wrong; that is a problem on record then.
     fn read(section: &mut Section) -> Option<Self> {
         let topic = section.required::<String>("topic").and_then(|text| match Template::parse(&text) {
-            Ok(template) => Some(template),
+            Ok(template) => {
+                if let Some(name) = template.tells_secret() {
+                    let text = format!(
+                        "\"{{{name}}}\" is a key there: write it as \"{{secret}}\", which is never shown"
+                    );
+                    section.problem("topic", text);
+                }
+                Some(template)
+            }
             Err(error) => {
                 section.problem("topic", format!("\"{}\" {error}", text.escape_debug()));
                 None

@@ -46,7 +46,7 @@ impl Transform {
             let measurement = measurement.unwrap_or(&self.sensor).to_string();
             let mut add = |field: &str, kind| all.insert((measurement.clone(), field.to_owned()), kind);
             add(&self.delay, "float");
-            for mapping in profile.names.values() {
+            for mapping in profile.mappings() {
                 add(&mapping.quantity.name, "float");
                 add(&mapping.quantity.failed_name, "float");
                 add(&mapping.quantity.qc_name, "integer");

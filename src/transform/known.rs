@@ -32,6 +32,6 @@ impl Transform {
 
     /// Whether the profile gives the device's name a quantity.
     pub fn profile_maps(&self, profile: &str, name: &str) -> bool {
-        self.models.get(profile).is_some_and(|profile| profile.names.contains_key(name))
+        self.models.get(profile).is_some_and(|profile| profile.mapping(name).is_some())
     }
 }

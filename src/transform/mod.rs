@@ -39,7 +39,7 @@ use crate::outcome::{Reason, Rejection};
 use crate::point::Point;
 use crate::reading::Sample;
 use crate::registry::{Device, Place, Registry};
-use crate::topic;
+use crate::topic::{self, SECRET, STARS, Secrets};
 
 /// The profile of devices that neither registry nor route gives one.
 pub const GENERIC_PROFILE: &str = "generic";
@@ -72,6 +72,7 @@ pub struct Transform {
     profiles: Vec<Arc<Profile>>,
     /// Of device models that payloads name.
     models: Profiles,
+    secrets: Secrets,
     catalogue: Arc<Catalogue>,
     registry: Arc<Registry>,
     codecs: Arc<Codecs>,
@@ -99,8 +100,8 @@ impl Transform {
         });
         let (models, profiles) = (profiles.clone(), of_routes.collect::<Result<_, _>>()?);
         let (sensor, delay) = ("sensor".into(), "delay_s".into());
-        let codecs = Arc::default();
-        Ok(Self { config, profiles, models, catalogue, registry, codecs, zone, sensor, delay })
+        let (codecs, secrets) = (Arc::default(), Secrets::of(config.routes.iter().map(|route| &route.topic)));
+        Ok(Self { config, profiles, models, secrets, catalogue, registry, codecs, zone, sensor, delay })
     }
 
     /// With the codecs that its profiles name.
@@ -112,6 +113,11 @@ impl Transform {
     /// The destination of the route that matches; nothing where none does. Does not allocate.
     pub fn destination_of(&self, topic: &[u8]) -> Option<&str> {
         self.route(topic).map(|(route, _)| route.destination.as_str())
+    }
+
+    /// What of topics and payloads nobody is shown.
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// The MQTT filters to subscribe to: they bring what the routes want, and no message twice.
@@ -149,8 +155,9 @@ impl Transform {
 
     /// The same for one message after another: the state goes on.
     pub fn explain_next(&self, record: &Record, state: &mut State) -> Explanation {
+        let topic = String::from_utf8_lossy(&record.message.topic);
         let mut trace = Trace(Some(Explanation {
-            topic: String::from_utf8_lossy(&record.message.topic).into_owned(),
+            topic: self.secrets.topic(&topic).into_owned(),
             ..Explanation::default()
         }));
         let mut points = Vec::new();
@@ -206,8 +213,9 @@ impl Transform {
             story.format = Some(route.format.name().to_owned());
             story.destination = Some(route.destination.clone());
             let captures = route.topic.captures(topic);
+            let shown = |name, text| if name == SECRET { STARS } else { text };
             story.captures = captures
-                .map(|(name, text)| Capture { name: name.to_owned(), text: text.to_owned() })
+                .map(|(name, text)| Capture { name: name.to_owned(), text: shown(name, text).to_owned() })
                 .collect();
         });
         // A publish to our own broker is live even with the flag; only a subscription is sent old state.
@@ -229,10 +237,12 @@ impl Transform {
         let names = match &route.names {
             Names::Catalogue(names) => names,
             Names::AsSent(names) => {
+                // A tag may hold the topic, and a reason quotes it.
+                let topic = self.secrets.topic(topic);
                 let mut kept = as_sent::Kept {
                     names,
                     template: &route.topic,
-                    topic,
+                    topic: &topic,
                     when,
                     rest: Rest::from(rest),
                     max_topics: self.config.max_unregistered,
@@ -267,23 +277,27 @@ impl Transform {
         decided(out.len() > start, rest, unmapped_text)
     }
 
-    /// Decodes with what is known of the device; where only the payload names it, once more with that. Of several
-    /// devices in one payload the first says how it is read.
+    /// Decodes with what is known of the device; where only the payload names it or its model, once more with that. Of
+    /// several devices in one payload the first says how it is read.
     fn decode<'a, 'r>(
         &'r self,
         record: &'a Record,
         topic: &'a str,
-        route: &Route,
-        profile: &Profile,
+        route: &'a Route,
+        profile: &'r Arc<Profile>,
         captured: Option<&str>,
         memory: &mut Memory,
         trace: &mut Trace,
     ) -> Result<Samples<'a>, Decision> {
-        let hints = |known: Option<&'r Arc<Device>>| Hints {
-            number_text: known.and_then(|device| device.profile.as_deref()).unwrap_or(profile).number_text,
-            zone: known.and_then(|device| device.zone.as_ref()).unwrap_or(&self.zone),
-            limits: &self.config.limits,
-            now: record.received,
+        let hints = |known: Option<&'r Arc<Device>>, model: Option<&str>| {
+            let profile = self.profile_of(known, model).unwrap_or(profile);
+            let zone = known.and_then(|device| device.zone.as_ref()).or(profile.zone.as_ref());
+            Hints {
+                number_text: profile.number_text,
+                zone: zone.unwrap_or(&self.zone),
+                limits: &self.config.limits,
+                now: record.received,
+            }
         };
         let payload = &record.message.payload;
         let mut read = |hints: &Hints<'_>| match route.format.decode(topic, payload, hints, memory) {
@@ -295,18 +309,29 @@ impl Transform {
             Err(rejection) => Err(Decision::Quarantine(rejection)),
         };
         let known = |id: &str| self.registry.device(id, record.received);
-        let assumed = hints(captured.and_then(known));
+        let assumed = hints(captured.and_then(known), None);
         let first = read(&assumed)?;
         if route.format.remembers() {
             return Ok(first);
         }
-        let told = first.0.first().and_then(|sample| sample.device.as_deref());
-        let Some(device) = told.filter(|told| Some(*told) != captured).and_then(known) else {
+        let Some(sample) = first.0.first() else { return Ok(first) };
+        let told = sample.device.as_deref().filter(|told| Some(*told) != captured);
+        if told.is_none() && sample.model.is_none() {
             return Ok(first);
-        };
-        let right = hints(Some(device));
+        }
+        let right = hints(told.or(captured).and_then(known), sample.model.as_deref());
         let same = right.number_text == assumed.number_text && right.zone == assumed.zone;
         if same { Ok(first) } else { read(&right) }
+    }
+
+    /// The registry's for the device, else that of the model that the payload names.
+    fn profile_of<'r>(
+        &'r self,
+        known: Option<&'r Arc<Device>>,
+        model: Option<&str>,
+    ) -> Option<&'r Arc<Profile>> {
+        let of_registry = known.and_then(|device| device.profile.as_ref());
+        of_registry.or_else(|| model.and_then(|model| self.models.of_model(model)))
     }
 }
 

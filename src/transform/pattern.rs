@@ -1,6 +1,6 @@
 //! Patterns: a text with captures of the topic in it, such as `{line}-{device}`.
 
-use crate::topic::Template;
+use crate::topic::{SECRET, Template};
 
 /// A text whose `{name}` parts are filled from a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,9 @@ impl Pattern {
             let (name, after) = after.split_once('}').ok_or_else(|| format!("\"{text}\" lacks a \"}}\""))?;
             if !topic.has_capture(name) {
                 return Err(format!("\"{text}\": the topic has no capture \"{{{name}}}\""));
+            }
+            if name == SECRET {
+                return Err(format!("\"{text}\": what the topic calls {{{SECRET}}} is never stored"));
             }
             if !before.is_empty() {
                 parts.push(Part::Text(before.to_owned()));
@@ -71,6 +74,8 @@ mod tests {
         for wrong in ["", "{host}", "{line", "{}"] {
             assert!(filled(wrong).is_err(), "{wrong}");
         }
+        let secret = Template::parse("a/{secret}/{device}").unwrap();
+        assert!(Pattern::parse("x-{secret}", &secret).unwrap_err().contains("never stored"));
         assert_eq!(Pattern::parse("plain", &topic).unwrap().constant(), Some("plain"));
         assert_eq!(Pattern::parse("{line}", &topic).unwrap().constant(), None);
     }

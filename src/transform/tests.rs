@@ -2,6 +2,7 @@
 
 mod as_sent;
 mod fixture;
+mod secrets;
 mod senml;
 
 use proptest::prelude::*;

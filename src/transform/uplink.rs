@@ -20,7 +20,7 @@ impl Transform {
     ) -> Result<Vec<Sample<'a>>, Decision> {
         let Uplink { device, model, time, port, bytes, decoded, radio, warnings } = uplink;
         let known = device.as_deref().or(captured).and_then(|id| self.registry.device(id, received));
-        let profile = known.and_then(|device| device.profile.as_deref()).unwrap_or(route_profile);
+        let profile = self.profile_of(known, model.as_deref()).map_or(route_profile, |profile| &**profile);
         let mut samples = match &profile.decoder {
             Some(decoder) if !bytes.is_empty() => {
                 let at = time.unwrap_or(received);

@@ -13,6 +13,9 @@ use crate::outcome::{Reason, Rejection};
 use crate::quality::Flag;
 use crate::reading::{Reading, ReadingValue};
 
+/// The longest channel that a payload may name, in bytes.
+const MAX_CHANNEL: usize = 64;
+
 /// What a reading became.
 pub(super) struct Value<'p> {
     pub(super) field: Arc<str>,
@@ -60,17 +63,25 @@ impl<'s, 'p> Judge<'s, 'p> {
         trace: &mut Trace,
     ) -> Result<Option<Value<'p>>, Rejection> {
         let profile: &'p Profile = self.taken.profile;
-        match profile.names.get(&*reading.name) {
-            Some(mapping) => self.mapped(mapping, reading).map(Some),
+        match profile.mapping(&reading.name) {
+            Some((mapping, channel)) => self.mapped(mapping, channel, reading).map(Some),
             None => self.unknown(reading, trace),
         }
     }
 
-    fn mapped(&mut self, mapping: &'p Mapping, reading: &Reading<'_>) -> Result<Value<'p>, Rejection> {
+    fn mapped(
+        &mut self,
+        mapping: &'p Mapping,
+        in_name: Option<&str>,
+        reading: &Reading<'_>,
+    ) -> Result<Value<'p>, Rejection> {
         let quantity = &mapping.quantity;
         let told = mapping.apply(&reading.value, reading.unit.as_deref())?;
         let number = told.map(|number| finite::check(&reading.name, number)).transpose()?;
-        let channel = mapping.channel.clone().or_else(|| told_channel(reading));
+        let channel = match &mapping.channel {
+            Some(channel) => Some(Arc::clone(channel)),
+            None => self.told_channel(in_name.or(reading.channel.as_deref()))?,
+        };
         let flag = match number {
             None => Flag::Missing,
             Some(number) => {
@@ -110,7 +121,7 @@ impl<'s, 'p> Judge<'s, 'p> {
             ReadingValue::Number(number) => finite::check(&reading.name, *number)?,
             ReadingValue::Boolean(truth) => f64::from(u8::from(*truth)),
             // An unknown device may well send texts beside its numbers; one with a profile should not.
-            ReadingValue::Text(_) if &*profile.name == GENERIC_PROFILE => {
+            ReadingValue::Text(_) if profile.skip_text || &*profile.name == GENERIC_PROFILE => {
                 self.unmapped_text = true;
                 trace.skipped(reading, "text is not stored");
                 return Ok(None);
@@ -139,13 +150,20 @@ impl<'s, 'p> Judge<'s, 'p> {
             field: admitted.name,
             qc: admitted.qc_name,
             failed: None,
-            channel: told_channel(reading),
+            channel: self.told_channel(reading.channel.as_deref())?,
             number: Some(number),
             flag: Flag::NotEvaluated,
         }))
     }
-}
 
-fn told_channel(reading: &Reading<'_>) -> Option<Arc<str>> {
-    reading.channel.as_deref().map(Arc::from)
+    /// A channel is a tag: those that payloads name are few and short, or a device could fill the database with series.
+    fn told_channel(&mut self, told: Option<&str>) -> Result<Option<Arc<str>>, Rejection> {
+        let Some(told) = told.filter(|told| !told.is_empty()) else { return Ok(None) };
+        if told.len() > MAX_CHANNEL {
+            let detail = format!("the channel's name has {} bytes; {MAX_CHANNEL} are allowed", told.len());
+            return Err(Rejection::new(Reason::TooManyFields, detail));
+        }
+        let of = format!("channels of {}", self.taken.measurement);
+        Ok(Some(self.names.admit_name(&of, told)?.name))
+    }
 }

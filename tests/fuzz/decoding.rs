@@ -6,11 +6,13 @@ use influxdb_line_protocol::parse_lines;
 use jiff::tz::TimeZone;
 use nadikota::config;
 use nadikota::decode::Format::SparkplugB;
+use nadikota::decode::path::Path as Place;
 use nadikota::decode::told::TimeFormat;
 use nadikota::decode::{
-    Decoded, Encoding, Format, Hints, Limits, Memory, json, smart_citizen, value, zigbee2mqtt,
+    Decoded, Encoding, Format, Hints, Limits, Memory, antares, csv, json, line_protocol, smart_citizen,
+    value, zigbee2mqtt,
 };
-use nadikota::line_protocol;
+use nadikota::line_protocol as lines;
 use nadikota::message::Record;
 use nadikota::outcome::Rejection;
 use nadikota::point::{FieldValue, Point};
@@ -66,6 +68,13 @@ pub fn targets() -> Vec<Target> {
             |_| with_topic(smart_citizen()),
             &["device/sck/aaaaaa/readings/raw\n{", "t:", ",55:1"],
         ),
+        target("csv", |_| decoder(csv_format), CSV),
+        target("line_protocol", |_| decoder(line_protocol_format), LINE_PROTOCOL),
+        target("ultralight", |_| decoder(|_| Format::Ultralight), ULTRALIGHT),
+        target("fiware_json", |_| decoder(|_| Format::FiwareJson), FIWARE_JSON),
+        target("antares", |_| decoder(antares_format), ANTARES),
+        target("tasmota", |_| decoder(|_| Format::Tasmota), TASMOTA),
+        target("sensor_community", |_| decoder(|_| Format::SensorCommunity), SENSOR_COMMUNITY),
         target("transform", transform, TRANSFORM),
     ]
 }
@@ -169,6 +178,92 @@ const SPARKPLUG: &[&str] = &[
     "Quality",
     "SPBV1.0_COMPRESSED",
 ];
+const CSV: &[&str] = &[
+    "time,id,temp\n",
+    ";",
+    ",",
+    "\"",
+    "\"\"",
+    "\r\n",
+    "23,5",
+    "-3.5",
+    "2026-11-24T00:00:00Z",
+    "\u{feff}",
+    "null",
+];
+const LINE_PROTOCOL: &[&str] = &[
+    "w,device=a ",
+    "temperature=1",
+    ",",
+    "=",
+    "12i",
+    "3u",
+    "true",
+    "\"a\\\"b\"",
+    "\\ ",
+    "\\,",
+    "# ",
+    "\n",
+    "\r\n",
+    " 1795478400000000000",
+    "NaN",
+    "1e999",
+];
+const ULTRALIGHT: &[&str] = &["t|15", "|", "#", "2026-11-24T00:00:00Z|", "null", "true", "45%", "d1@ping|ok"];
+const FIWARE_JSON: &[&str] = &[
+    "\"id\":\"e\"",
+    "\"type\":\"AirQualityObserved\"",
+    "\"value\":",
+    "\"metadata\":{",
+    "\"TimeInstant\":",
+    "\"unitCode\":",
+    "\"observedAt\":",
+    "\"dateObserved\":",
+    "\"@value\":",
+    "\"entities\":[",
+    "\"actionType\":\"append\"",
+    "\"subscriptionId\":",
+    "\"data\":[",
+    "\"Relationship\"",
+    "2026-11-24T00:00:00Z",
+    "45%",
+    "},{",
+];
+const ANTARES: &[&str] = &[
+    "{\"m2m:rqp\":{",
+    "{\"m2m:rsp\":{",
+    "{\"m2m:sgn\":{",
+    "\"m2m:nev\":{",
+    "\"m2m:rep\":{",
+    "\"pc\":{",
+    "\"m2m:cin\":{",
+    "\"con\":\"{\\\"t\\\":1}\"",
+    "\"ct\":\"20261124T070000\"",
+    "\"pi\":\"/a/b\"",
+    "\"to\":\"/a/b\"",
+    "\"op\":1",
+];
+const TASMOTA: &[&str] = &[
+    "\"Time\":\"2026-11-24T07:00:00\"",
+    "\"Epoch\":",
+    "\"TempUnit\":\"C\"",
+    "\"PressureUnit\":\"mmHg\"",
+    "\"BME280\":{",
+    "\"Temperature\":",
+    "\"ENERGY\":{",
+    "\"Power\":[",
+    "null",
+    "}",
+];
+const SENSOR_COMMUNITY: &[&str] = &[
+    "\"sensordatavalues\":[",
+    "{\"value_type\":\"SDS_P1\",",
+    "\"value\":\"4.3\"}",
+    "\"esp8266id\":",
+    "\"age\":\"55\"",
+    "]",
+    "},{",
+];
 const TRANSFORM: &[&str] = &[
     "f/j/",
     "f/c/x\n",
@@ -190,13 +285,35 @@ const TRANSFORM: &[&str] = &[
 fn json_format(input: &[u8]) -> Format {
     // What the payload ends with decides, so that one file is one case.
     let bits = input.last().copied().unwrap_or_default();
-    let some = |bit: u8, text: &str| (bits & bit != 0).then(|| text.to_owned());
-    Format::Json(json::Settings {
+    let separator = if bits & 16 != 0 { "_" } else { "." };
+    let some = |bit: u8, text: &str| (bits & bit != 0).then(|| Place::new(text, separator));
+    Format::Json(Box::new(json::Settings {
         time: some(1, "t"),
         time_format: if bits & 2 != 0 { TimeFormat::Ms } else { TimeFormat::Auto },
-        device: some(4, "d.id"),
-        samples: some(8, "s"),
-        separator: if bits & 16 != 0 { "_" } else { "." }.to_owned(),
+        device: some(4, "/d/id"),
+        samples: some(8, if bits & 2 != 0 { "*.s" } else { "s" }),
+        offset: some(32, "ago"),
+        model: some(32, "m"),
+        entry: (bits & 64 != 0).then(|| json::Entry {
+            name: "n".to_owned(),
+            value: "v".to_owned(),
+            unit: Some("u".to_owned()),
+        }),
+        separator: separator.to_owned(),
+        ..json::Settings::default()
+    }))
+}
+
+fn csv_format(input: &[u8]) -> Format {
+    let bits = input.last().copied().unwrap_or_default();
+    let named = bits & 1 != 0;
+    Format::Csv(csv::Settings {
+        columns: named.then(|| ["time", "a", "", "id"].map(str::to_owned).to_vec()),
+        separator: if bits & 2 != 0 { ';' } else { ',' },
+        decimal_comma: bits & 2 != 0,
+        time: (named || bits & 4 != 0).then(|| "time".to_owned()),
+        time_format: TimeFormat::Auto,
+        device: (bits & 4 != 0).then(|| "id".to_owned()),
     })
 }
 
@@ -231,6 +348,22 @@ fn binary(dir: &Path) -> Try {
         });
         hash(&told)
     })
+}
+
+fn line_protocol_format(input: &[u8]) -> Format {
+    let bits = input.last().copied().unwrap_or_default();
+    Format::LineProtocol(line_protocol::Settings {
+        device: "device".to_owned(),
+        channel: (bits & 1 != 0).then(|| "port".to_owned()),
+        time_format: if bits & 2 != 0 { TimeFormat::Auto } else { TimeFormat::Ns },
+        measurement_names: bits & 4 != 0,
+    })
+}
+
+fn antares_format(input: &[u8]) -> Format {
+    let bits = input.last().copied().unwrap_or_default();
+    let time = (bits & 1 != 0).then(|| Place::new("t", "."));
+    Format::Antares(antares::Settings { time, time_format: TimeFormat::Auto })
 }
 
 fn decoder(format: fn(&[u8]) -> Format) -> Try {
@@ -405,7 +538,7 @@ fn transform(dir: &Path) -> Try {
 /// One point is one line, and holds every field that can be written.
 fn check_line(point: &Point) {
     let mut line = Vec::new();
-    let written = line_protocol::write(point, &mut line);
+    let written = lines::write(point, &mut line);
     let text = String::from_utf8(line).expect("text");
     let read: Vec<_> = parse_lines(&text).collect();
     assert_eq!(read.len(), usize::from(written), "{text}");

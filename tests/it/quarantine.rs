@@ -246,3 +246,38 @@ fn a_replay_killed_in_the_middle_and_run_again_doubles_and_loses_nothing() {
     let account = city::settled(&nadikota, count, LIMIT);
     assert_eq!((number(&account, "stored"), number(&account, "quarantined")), (count, 0), "{account}");
 }
+
+#[test]
+fn keys_in_topics_are_shown_nowhere() {
+    let (nadikota, broker) = start();
+    let antares = "{\"m2m:rqp\":{\"fr\":\"ab12:cd34\",\"con\":1}}";
+    let messages = [
+        ("/ul/t0pk3y/d1/attrs", "t|1"),
+        ("/oneM2M/req/ab12:cd34/antares-cse/json", antares),
+        ("device/sck/t0pk3y/readings", "{}"),
+    ];
+    publish(broker, "devices", &messages.map(|(topic, payload)| (topic.to_owned(), payload.to_owned())));
+    city::settled(&nadikota, 3, LIMIT);
+    poll_until(LIMIT, "all are listed", || {
+        (ask(&nadikota, &["list"]).stdout.lines().count() == 3).then_some(())
+    });
+    let shown = |arguments: &[&str]| ask(&nadikota, arguments).stdout;
+    let texts = [
+        shown(&["list"]),
+        shown(&["list", "--json"]),
+        shown(&["list", "--count=topic"]),
+        shown(&["export"]),
+        shown(&["show", "1"]),
+        shown(&["show", "2"]),
+        shown(&["show", "2", "--hex"]),
+        shown(&["show", "3", "--json"]),
+        http::get(nadikota.http(), "/api/refused").expect("an answer").body,
+        beside(&nadikota, &["journal", "show", "2", "--json"]).to_string(),
+    ];
+    for text in texts {
+        assert!(text.len() > 20, "{text:?}");
+        for key in ["t0pk3y", "ab12:cd34", "616231323a63643334"] {
+            assert!(!text.contains(key), "{text}");
+        }
+    }
+}

@@ -100,6 +100,7 @@ pub(in crate::cli) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fa
     };
     let destinations = cursor.destinations.iter();
     let fates = destinations.map(|(name, progress)| (name.clone(), fate_at(name, progress))).collect();
+    let record = config.transform.secrets().shown(&record);
     let told = Told::new(&record, &fates, &today);
     if options.json { say_json(&told) } else { tell(&told) }
 }

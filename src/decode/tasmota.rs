@@ -1,0 +1,55 @@
+//! Format `tasmota`: telemetry of Tasmota devices (its documentation, MQTT and Sensor configuration).
+//!
+//! `tele/<topic>/SENSOR` and `/STATE` give readings, called by sensor and name: `BME280.Temperature`,
+//! `ENERGY.Power`; phases of a meter are counted from 0. `/LWT` (Online, Offline) and all other last levels in capitals
+//! (`RESULT`, `INFO1`) are none. Units: `TempUnit` and `PressureUnit` of the message.
+//! Traps: `Time` is local without a zone unless the device is told otherwise, or, by its setting, a number; `Epoch`
+//! stands beside it then; before NTP it is 1970; channels that are switched off are null.
+
+use super::told::TimeFormat;
+use super::tree::{self, Node};
+use super::{Decoded, Hints};
+use crate::outcome::{Reason, Rejection};
+use crate::reading::Sample;
+
+pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
+    let last = topic.rsplit('/').next().unwrap_or_default();
+    match last {
+        "SENSOR" | "STATE" => {}
+        "LWT" => return Ok(Decoded::NotData(format!("the device went {}", super::shown(text.trim())))),
+        _ if topic.starts_with("stat/") || is_kind(last) => {
+            return Ok(Decoded::NotData(format!("a {} message", super::shown(last))));
+        }
+        _ => {}
+    }
+    let message = tree::parse(text, hints)?;
+    let told = message.get("Epoch").or_else(|| message.get("Time")).filter(|told| **told != Node::Null);
+    let time = told.map(|told| TimeFormat::Auto.read(&told.told(), hints.zone)).transpose()?;
+    let unit = |name: &str| message.get(name).and_then(Node::text).cloned();
+    let (degrees, pressure) = (unit("TempUnit"), unit("PressureUnit"));
+    let Node::Object(members) = message else {
+        return Err(Rejection::new(Reason::Malformed, "a Tasmota message is a JSON object"));
+    };
+    let mut readings = Vec::new();
+    let of_all = ["Time", "Epoch", "TempUnit", "PressureUnit", "SpeedUnit"];
+    for (name, member) in members.into_iter().filter(|(name, _)| !of_all.contains(&&**name)) {
+        member.readings(name, &mut readings)?;
+    }
+    for reading in &mut readings {
+        reading.unit =
+            match reading.name.rsplit('.').find(|level| !level.starts_with(|c: char| c.is_ascii_digit())) {
+                Some("Temperature" | "DewPoint") => degrees.clone(),
+                Some("Pressure" | "SeaPressure") => pressure.clone(),
+                _ => None,
+            };
+    }
+    let sample = Sample { time, readings, ..Sample::default() };
+    Ok(Decoded::Samples { samples: vec![sample], rest: None })
+}
+
+/// A last level that Tasmota uses for other messages.
+fn is_kind(level: &str) -> bool {
+    ["RESULT", "STATUS", "INFO", "POWER", "UPTIME", "MARGINS", "WAKEUP"].iter().any(|kind| {
+        level.strip_prefix(kind).is_some_and(|left| left.bytes().all(|byte| byte.is_ascii_digit()))
+    })
+}

@@ -1,0 +1,177 @@
+//! Secrets in topics: which levels are keys, and how a message is shown to people without them.
+//!
+//! A level is secret where its route calls it `{secret}`, and where a platform's own topics have a key, whether a route
+//! says so or not. It is shown as `***`, and so is its text wherever the payload repeats it. The journal and the
+//! quarantine keep the message as it came.
+
+use std::borrow::Cow;
+
+use super::{Level, Template};
+use crate::message::Record;
+
+/// The capture whose text nobody is shown.
+pub const SECRET: &str = "secret";
+/// What stands for it.
+pub const STARS: &str = "***";
+/// A shorter secret is hidden in the topic, but not looked for in the payload, where such a text may be anything.
+const SHORTEST: usize = 4;
+/// A longer one is no key, and looking for it could take long.
+const LONGEST: usize = 128;
+
+/// FIWARE's agents, oneM2M as Antares uses it, and Smart Citizen.
+const KNOWN: &[&str] = &[
+    "/ul/{secret}/#",
+    "/json/{secret}/#",
+    "/oneM2M/req/{secret}/antares-cse/#",
+    "/oneM2M/resp/antares-cse/{secret}/#",
+    "device/sck/{secret}/#",
+];
+
+/// The templates of topics that hold a secret.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets(Vec<Template>);
+
+impl Secrets {
+    /// Those of the routes, and those that are known anyway.
+    pub fn of<'t>(routes: impl Iterator<Item = &'t Template>) -> Self {
+        let known = KNOWN.iter().filter_map(|text| Template::parse(text).ok());
+        Self(routes.filter(|route| route.has_capture(SECRET)).cloned().chain(known).collect())
+    }
+
+    /// The secret levels of a topic.
+    fn levels<'a>(&self, topic: &'a [u8]) -> Vec<(usize, &'a [u8])> {
+        let mut found = Vec::new();
+        for template in self.0.iter().filter(|template| template.matches(topic)) {
+            let levels = template.levels.iter().zip(topic.split(|byte| *byte == b'/')).enumerate();
+            let secret = levels.filter(|(_, (level, text))| {
+                !text.is_empty() && matches!(level, Level::Capture(name) if name == SECRET)
+            });
+            found.extend(secret.map(|(index, (_, text))| (index, text)));
+        }
+        found
+    }
+
+    /// The topic as people may see it.
+    pub fn topic<'a>(&self, topic: &'a str) -> Cow<'a, str> {
+        let secret = self.levels(topic.as_bytes());
+        if secret.is_empty() {
+            return Cow::Borrowed(topic);
+        }
+        let is_secret = |index: usize| secret.iter().any(|(at, _)| *at == index);
+        let levels = topic.split('/').enumerate();
+        let shown: Vec<_> =
+            levels.map(|(index, level)| if is_secret(index) { STARS } else { level }).collect();
+        Cow::Owned(shown.join("/"))
+    }
+
+    /// The message as people may see it: the topic's secrets are hidden there and in the payload.
+    pub fn shown<'r>(&self, record: &'r Record) -> Cow<'r, Record> {
+        let secret = self.levels(&record.message.topic);
+        if secret.is_empty() {
+            return Cow::Borrowed(record);
+        }
+        let mut shown = record.clone();
+        let levels = record.message.topic.split(|byte| *byte == b'/').enumerate();
+        let is_secret = |index: usize| secret.iter().any(|(at, _)| *at == index);
+        let levels: Vec<_> =
+            levels.map(|(index, level)| if is_secret(index) { STARS.as_bytes() } else { level }).collect();
+        shown.message.topic = levels.join(&b'/').into();
+        let payload = &record.message.payload;
+        let hidden = secret.iter().fold(Cow::Borrowed(&payload[..]), |text, (_, secret)| hide(text, secret));
+        if let Cow::Owned(hidden) = hidden {
+            shown.message.payload = hidden.into();
+        }
+        Cow::Owned(shown)
+    }
+}
+
+impl Template {
+    /// A capture that would give a known secret a name, and so show it.
+    pub fn tells_secret(&self) -> Option<&str> {
+        KNOWN.iter().filter_map(|text| Template::parse(text).ok()).find_map(|known| {
+            let at = known.levels.iter().position(|level| matches!(level, Level::Capture(_)))?;
+            let before = |template: &Self| template.levels.get(..at).map(<[Level]>::to_vec);
+            match self.levels.get(at) {
+                Some(Level::Capture(name)) if name != SECRET && before(self) == before(&known) => {
+                    Some(&**name)
+                }
+                _ => None,
+            }
+        })
+    }
+}
+
+/// The text with stars wherever the secret stands.
+fn hide<'a>(text: Cow<'a, [u8]>, secret: &[u8]) -> Cow<'a, [u8]> {
+    if !(SHORTEST..=LONGEST).contains(&secret.len()) {
+        return text;
+    }
+    let (mut out, mut from) = (Vec::new(), 0_usize);
+    let finder = |from: usize| {
+        let left = text.get(from..)?;
+        left.windows(secret.len()).position(|window| window == secret).map(|at| from.saturating_add(at))
+    };
+    while let Some(at) = finder(from) {
+        out.extend_from_slice(text.get(from..at).unwrap_or_default());
+        out.extend_from_slice(STARS.as_bytes());
+        from = at.saturating_add(secret.len());
+    }
+    if from == 0 {
+        return text;
+    }
+    out.extend_from_slice(text.get(from..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets() -> Secrets {
+        let routes = ["own/{secret}/{device}", "city/{device}"].map(|text| Template::parse(text).unwrap());
+        Secrets::of(routes.iter())
+    }
+
+    #[test]
+    fn secret_levels_are_hidden_and_others_are_not() {
+        for (topic, shown) in [
+            ("own/k3y/d1", "own/***/d1"),
+            ("/ul/k3y/d1/attrs", "/ul/***/d1/attrs"),
+            ("/json/k3y/d1/attrs/t", "/json/***/d1/attrs/t"),
+            ("/oneM2M/req/ab:cd/antares-cse/json", "/oneM2M/req/***/antares-cse/json"),
+            ("/oneM2M/resp/antares-cse/ab:cd/json", "/oneM2M/resp/antares-cse/***/json"),
+            ("device/sck/t0ken/readings", "device/sck/***/readings"),
+            ("city/k3y", "city/k3y"),
+            ("own/k3y", "own/k3y"),
+            ("own//d1", "own//d1"),
+        ] {
+            assert_eq!(secrets().topic(topic), shown);
+            let record = Record::pasted(topic.to_owned().into(), "x".into(), 0, false);
+            assert_eq!(secrets().shown(&record).message.topic, shown.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_payload_does_not_repeat_what_the_topic_hides() {
+        let record = |topic: &str, payload: &str| {
+            Record::pasted(topic.to_owned().into(), payload.to_owned().into(), 0, false)
+        };
+        let told =
+            record("/oneM2M/req/ab12:cd34/antares-cse/json", "{\"fr\":\"ab12:cd34\",\"x\":\"ab12:cd34\"}");
+        assert_eq!(secrets().shown(&told).message.payload, b"{\"fr\":\"***\",\"x\":\"***\"}"[..]);
+        // So short a text may be anything.
+        let short = record("own/abc/d", "abcabc");
+        assert_eq!(secrets().shown(&short).message.payload, b"abcabc"[..]);
+        assert!(matches!(secrets().shown(&record("city/d", "x")), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_capture_that_would_name_a_secret_is_noticed() {
+        let told = |text: &str| Template::parse(text).unwrap().tells_secret().map(str::to_owned);
+        assert_eq!(told("/ul/{device}/attrs"), Some("device".to_owned()));
+        assert_eq!(told("/oneM2M/resp/antares-cse/{key}/json"), Some("key".to_owned()));
+        assert_eq!(told("/ul/{secret}/{device}/attrs"), None);
+        assert_eq!(told("/ul/+/{device}/attrs"), None);
+        assert_eq!(told("ul/{device}/attrs"), None);
+    }
+}
