@@ -50,7 +50,6 @@ pub(super) struct Engine {
     context: Context,
     runtime: Runtime,
     guard: Rc<Guard>,
-    limits: Limits,
     /// Whether an uplink has gone through it: then it stands somewhere between two questions about its steps.
     used: bool,
 }
@@ -114,7 +113,8 @@ impl Engine {
 
     pub(super) fn new(source: &Source, limits: &Limits) -> Result<Self, Fault> {
         let (runtime, context, guard) = runtime(limits)?;
-        guard.arm(limits);
+        // No uplink's fault: a busy machine may take its time.
+        guard.arm(&limits.patient());
         let functions = context.with(|ctx| {
             let made = || -> rquickjs::Result<Functions> {
                 let driver = prelude(&ctx, &source.name, limits)?;
@@ -132,7 +132,7 @@ impl Engine {
             };
             made().catch(&ctx).map_err(|error| guard.fault(&error))
         })?;
-        Ok(Self { functions, context, runtime, guard, limits: *limits, used: source.changes_built_ins })
+        Ok(Self { functions, context, runtime, guard, used: source.changes_built_ins })
     }
 
     /// Whether its verdict on steps and memory is the same on every machine: nothing went before.
@@ -140,9 +140,9 @@ impl Engine {
         !self.used
     }
 
-    pub(super) fn call(&mut self, input: &Input<'_>) -> Ended {
+    pub(super) fn call(&mut self, input: &Input<'_>, limits: &Limits) -> Ended {
         self.used = true;
-        self.guard.arm(&self.limits);
+        self.guard.arm(limits);
         let (guard, functions) = (&self.guard, &self.functions);
         let told = self.context.with(|ctx| {
             let told = || -> rquickjs::Result<String> {
@@ -169,7 +169,7 @@ impl Engine {
         let told =
             told.and_then(|told| self.guard.stopped.get().map_or(Ok(told), |kind| Err(Fault::of(kind))));
         let stopped = told.is_err();
-        let result = told.and_then(|told| self.output(&told));
+        let result = told.and_then(|told| output(&told));
         let clean = !stopped && !self.runtime.is_job_pending() && self.clean();
         Ended { result, reusable: clean }
     }
@@ -180,27 +180,27 @@ impl Engine {
             clean.and_then(|clean| clean.call::<_, bool>(())).catch(&ctx).unwrap_or(false)
         })
     }
+}
 
-    fn output(&self, told: &str) -> Result<Output, Fault> {
-        let told: Told = serde_json::from_str(told)
-            .map_err(|error| Fault::thrown(format!("its output is no sound JSON: {error}")))?;
-        if !told.errors.is_empty() {
-            let text = told.errors.join("; ");
-            // The engine tells both by throwing; only the text says which it was.
-            let kind = if text.starts_with("InternalError: out of memory") {
-                FaultKind::Memory
-            } else if text.starts_with("RangeError: Maximum call stack") {
-                FaultKind::Stack
-            } else {
-                FaultKind::Thrown
-            };
-            let text = if kind == FaultKind::Memory { Fault::of(kind).text } else { text };
-            return Err(Fault { kind, text, errors: told.errors });
-        }
-        let data = told.data.ok_or_else(|| Fault::thrown("it returned no data"))?;
-        let normalized = told.normalized.map(|normalized| normalized.get().to_owned());
-        Ok(Output { data: data.get().to_owned(), normalized, warnings: told.warnings })
+fn output(told: &str) -> Result<Output, Fault> {
+    let told: Told = serde_json::from_str(told)
+        .map_err(|error| Fault::thrown(format!("its output is no sound JSON: {error}")))?;
+    if !told.errors.is_empty() {
+        let text = told.errors.join("; ");
+        // The engine tells both by throwing; only the text says which it was.
+        let kind = if text.starts_with("InternalError: out of memory") {
+            FaultKind::Memory
+        } else if text.starts_with("RangeError: Maximum call stack") {
+            FaultKind::Stack
+        } else {
+            FaultKind::Thrown
+        };
+        let text = if kind == FaultKind::Memory { Fault::of(kind).text } else { text };
+        return Err(Fault { kind, text, errors: told.errors });
     }
+    let data = told.data.ok_or_else(|| Fault::thrown("it returned no data"))?;
+    let normalized = told.normalized.map(|normalized| normalized.get().to_owned());
+    Ok(Output { data: data.get().to_owned(), normalized, warnings: told.warnings })
 }
 
 /// The entry points, wherever the script has them.

@@ -48,6 +48,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// For what costs no message, on a machine that may be busy.
+    fn patient(self) -> Self {
+        Self { max_time: self.max_time.saturating_mul(20), ..self }
+    }
+
     pub fn read(section: &mut Section) -> Self {
         let default = Self::default();
         let size = |size: usize| Size(u64::try_from(size).unwrap_or(u64::MAX));
@@ -154,8 +159,7 @@ impl Codecs {
         if text.len() > MAX_SCRIPT {
             return Err(format!("{name}: {} bytes; a codec has at most {MAX_SCRIPT}", text.len()));
         }
-        // Loading may take a while on a busy machine, and costs no message.
-        let patient = Limits { max_time: self.limits.max_time.saturating_mul(20), ..self.limits };
+        let patient = self.limits.patient();
         let text = text.trim_start_matches('\u{feff}');
         let changes_built_ins = on_own_stack(|| engine::Engine::inspect(name, text, &patient))
             .map_err(|fault| format!("{name}: {}", fault.text))?;
@@ -176,6 +180,12 @@ impl Codecs {
     /// The names of all.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.sources.keys().map(String::as_str)
+    }
+
+    /// The same as [`Self::call`], with more time: for trying a codec.
+    fn call_patiently(&self, name: &str, input: &Input<'_>) -> Result<Output, Fault> {
+        let source = self.sources.get(name).ok_or_else(|| Fault::thrown("there is no such codec"))?;
+        self.pool.call(source, input, &self.limits.patient())
     }
 
     /// Runs one codec on one uplink, and waits for it.

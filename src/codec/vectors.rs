@@ -108,7 +108,7 @@ impl Vectors {
                 received_ms: case.received_ms,
                 variables: &case.variables,
             };
-            let differences = case.differences(codecs.call(codec, &input), tolerance);
+            let differences = case.differences(codecs.call_patiently(codec, &input), tolerance);
             Verdict { name: case.name.clone(), differences }
         });
         judged.collect()

@@ -113,7 +113,7 @@ fn run(engines: &mut HashMap<Arc<str>, Engine>, job: &Job) -> Result<Output, Fau
         Input { bytes: &job.bytes, port: job.port, received_ms: job.received_ms, variables: &job.variables };
     let name = &job.source.name;
     if let Some(engine) = engines.get_mut(name) {
-        let Ended { result, reusable } = engine.call(&input);
+        let Ended { result, reusable } = engine.call(&input, &job.limits);
         if !reusable {
             engines.remove(name);
         }
@@ -126,7 +126,7 @@ fn run(engines: &mut HashMap<Arc<str>, Engine>, job: &Job) -> Result<Output, Fau
     engines.remove(name);
     let mut engine = Engine::new(&job.source, &job.limits)?;
     debug_assert!(engine.is_fresh() || job.source.changes_built_ins);
-    let Ended { result, reusable } = engine.call(&input);
+    let Ended { result, reusable } = engine.call(&input, &job.limits);
     if reusable && !job.source.changes_built_ins {
         engines.insert(Arc::clone(name), engine);
     }

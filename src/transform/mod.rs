@@ -226,7 +226,7 @@ impl Transform {
 
         let captured = route.topic.capture(topic, "device").filter(|device| !device.is_empty());
         let (samples, rest) =
-            self.decode(record, topic, route, profile, captured, &mut state.decoders, trace)?;
+            self.decode(record, topic, Matched { route, profile, captured }, &mut state.decoders, trace)?;
         let start = out.len();
         let when = When {
             config: &self.config.time,
@@ -283,9 +283,7 @@ impl Transform {
         &'r self,
         record: &'a Record,
         topic: &'a str,
-        route: &'a Route,
-        profile: &'r Arc<Profile>,
-        captured: Option<&str>,
+        Matched { route, profile, captured }: Matched<'a, 'r>,
         memory: &mut Memory,
         trace: &mut Trace,
     ) -> Result<Samples<'a>, Decision> {
@@ -333,6 +331,14 @@ impl Transform {
         let of_registry = known.and_then(|device| device.profile.as_ref());
         of_registry.or_else(|| model.and_then(|model| self.models.of_model(model)))
     }
+}
+
+/// The route of a message, its profile, and the device that the topic names.
+#[derive(Debug, Clone, Copy)]
+struct Matched<'a, 'r> {
+    route: &'a Route,
+    profile: &'r Arc<Profile>,
+    captured: Option<&'a str>,
 }
 
 /// What becomes of a message by whether it gave points and what was refused of it.

@@ -1,7 +1,7 @@
 //! Whose message it is, for those who look for one device's messages, readable or not.
 
-use super::Transform;
 use super::explain::Trace;
+use super::{Matched, Transform};
 use crate::decode::Memory;
 use crate::message::Record;
 
@@ -21,7 +21,8 @@ impl Transform {
         if size > self.config.max_payload {
             return false;
         }
-        self.decode(record, topic, route, profile, captured, &mut Memory::default(), &mut Trace::default())
+        let matched = Matched { route, profile, captured };
+        self.decode(record, topic, matched, &mut Memory::default(), &mut Trace::default())
             .is_ok_and(|(samples, _)| samples.iter().any(|sample| sample.device.as_deref() == Some(device)))
     }
 }
