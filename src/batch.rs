@@ -39,9 +39,26 @@ pub struct Batch {
     pub text: Vec<u8>,
     /// Where each line ends in `text`, its newline included.
     pub ends: Vec<usize>,
+    /// A checksum of each line's measurement and tags.
+    pub series: Vec<u32>,
 }
 
 impl Batch {
+    /// An empty one with room for as much as another holds: growing anew would copy everything several times.
+    #[must_use]
+    pub fn like(other: &Self) -> Self {
+        let (lines, bytes) = (other.ends.len(), other.text.len());
+        let (ends, series) = (Vec::with_capacity(lines), Vec::with_capacity(lines));
+        Self { text: Vec::with_capacity(bytes.saturating_add(bytes / 16)), ends, series }
+    }
+
+    /// Appends a line with its newline; `series` is a checksum of its measurement and tags.
+    pub fn push(&mut self, line: &[u8], series: u32) {
+        self.text.extend_from_slice(line);
+        self.ends.push(self.text.len());
+        self.series.push(series);
+    }
+
     pub fn len(&self) -> usize {
         self.ends.len()
     }
@@ -70,7 +87,11 @@ mod tests {
 
     #[test]
     fn a_batch_is_cut_at_lines() {
-        let batch = Batch { text: b"a v=1 1\nbb v=2 2\nc v=3 3\n".to_vec(), ends: vec![8, 17, 25] };
+        let mut batch = Batch::default();
+        for line in [&b"a v=1 1\n"[..], b"bb v=2 2\n", b"c v=3 3\n"] {
+            batch.push(line, 0);
+        }
+        assert_eq!(batch.ends, [8, 17, 25]);
         assert_eq!(batch.lines(0, 3), &batch.text[..]);
         assert_eq!(batch.lines(1, 2), b"bb v=2 2\n");
         assert_eq!(batch.line(2), b"c v=3 3");

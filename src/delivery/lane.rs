@@ -61,7 +61,9 @@ impl Lane {
     fn close(&mut self) {
         self.since = None;
         self.held.clear();
-        self.full.push_back((std::mem::take(&mut self.filling), std::mem::take(&mut self.seqs)));
+        let (next, seqs) = (Batch::like(&self.filling), Vec::with_capacity(self.seqs.len()));
+        let full = (std::mem::replace(&mut self.filling, next), std::mem::replace(&mut self.seqs, seqs));
+        self.full.push_back(full);
     }
 }
 
@@ -81,13 +83,12 @@ impl Lanes {
     ) -> Pushed {
         self.line.clear();
         let Some(series) = line_protocol::write_line(point, &mut self.line) else { return Pushed::Nothing };
-        let series = crc32fast::hash(self.line.get(..series).unwrap_or_default());
-        let index = self.first_of(bucket).saturating_add(self.lane_of(series));
+        let checksum = crc32fast::hash(self.line.get(..series).unwrap_or_default());
+        let index = self.first_of(bucket).saturating_add(self.lane_of(checksum));
         let Some(lane) = self.lanes.get_mut(index) else { return Pushed::Nothing };
         let filling = &mut lane.filling;
-        filling.text.extend_from_slice(&self.line);
-        filling.ends.push(filling.text.len());
-        let former = lane.held.insert((series, point.time), lane.seqs.len());
+        filling.push(&self.line, checksum);
+        let former = lane.held.insert((checksum, point.time), lane.seqs.len());
         let overwrites = former.is_some_and(|former| differ(filling.line(former), &self.line));
         lane.seqs.push(seq);
         lane.since.get_or_insert(now);

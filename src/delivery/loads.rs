@@ -49,13 +49,11 @@ impl Loads {
             self.all.push(Load { destination, bucket, batch, of: Vec::new() });
         }
         let Some(load) = self.all.get_mut(index) else { return 0 };
-        let before = load.batch.text.len();
-        if !line_protocol::write(point, &mut load.batch.text) {
-            return 0;
-        }
-        load.batch.ends.push(load.batch.text.len());
+        let mut line = Vec::new();
+        let Some(series) = line_protocol::write_line(point, &mut line) else { return 0 };
+        load.batch.push(&line, crc32fast::hash(line.get(..series).unwrap_or_default()));
         load.of.push(of);
-        self.bytes += load.batch.text.len() - before;
+        self.bytes = self.bytes.saturating_add(line.len());
         1
     }
 

@@ -310,7 +310,8 @@ async fn metrics_have_the_time_to_stored_as_a_histogram_and_health_its_percentil
     board.part("journal").ok();
     let (clock, now) = Clock::fixed(50_000_000_000);
     let live = Live::new(clock);
-    let batch = crate::batch::Batch { text: b"a v=1 1\n".to_vec(), ends: vec![8] };
+    let mut batch = crate::batch::Batch::default();
+    batch.push(b"a v=1 1\n", 0);
     let stored = [crate::sink::LineVerdict::Stored];
     live.reporter("city").answered(&batch, &stored, &[49_960_000_000, 48_000_000_000]);
     now.store(51_000_000_000, std::sync::atomic::Ordering::SeqCst);

@@ -88,7 +88,7 @@ impl Writer {
         self.gather(&mut group) && self.wait_for_room(size(&group)) && self.commit(group)
     }
 
-    /// Waits for a first message and gathers while more keep arriving, for at most a tenth of the last sync's
+    /// Waits for a first message and gathers while more keep arriving, for at most a third of the last sync's
     /// time: committing the very first alone would halve the rate behind a broker's small window.
     fn gather(&mut self, group: &mut Vec<Arrival>) -> bool {
         let first = loop {
@@ -102,7 +102,7 @@ impl Writer {
         };
         let (mut count, mut bytes) = (first.messages.len(), first.bytes());
         group.push(first);
-        let until = Instant::now() + self.shared.config.max_delay.max(self.last_sync / 10);
+        let until = Instant::now() + self.shared.config.max_delay.max(self.last_sync / 3);
         // A pause in the stream ends the gathering: who sent all that its window allows waits for us.
         let pause = self.shared.config.max_delay.max(self.last_sync / 25);
         while count < GROUP_MESSAGES && bytes < GROUP_BYTES {

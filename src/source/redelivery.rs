@@ -1,7 +1,9 @@
 //! Tells a broker's redelivery from an honest repeat: the records whose PUBACK is not known to have arrived.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::Hasher as _;
+
+use crate::hashing::Folded;
 
 /// So many places of known records are kept before they are cleared away.
 const SLACK: usize = 1024;
@@ -25,9 +27,9 @@ pub struct Content {
 
 impl Content {
     pub fn of(topic: &[u8], payload: &[u8]) -> Self {
-        let mut hasher = DefaultHasher::new();
-        topic.hash(&mut hasher);
-        payload.hash(&mut hasher);
+        let mut hasher = Folded::default();
+        hasher.write(topic);
+        hasher.write(payload);
         Self { hash: hasher.finish(), topic: topic.len(), payload: payload.len() }
     }
 }

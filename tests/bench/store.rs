@@ -109,7 +109,7 @@ fn alone(scale: Scale, devices: usize) -> Median {
     let mut round = || {
         let mut spent = Duration::ZERO;
         for _ in 0..batches {
-            let mut batch = Batch::default();
+            let (mut batch, mut line) = (Batch::default(), Vec::new());
             for seq in 0..lines {
                 let (topic, payload) = load.message();
                 let received = jiff::Timestamp::now().as_nanosecond() as i64;
@@ -121,8 +121,9 @@ fn alone(scale: Scale, devices: usize) -> Median {
                     &mut points,
                 );
                 for point in &points {
-                    line_protocol::write(point, &mut batch.text);
-                    batch.ends.push(batch.text.len());
+                    line.clear();
+                    line_protocol::write(point, &mut line);
+                    batch.push(&line, 0);
                 }
             }
             let begin = Instant::now();

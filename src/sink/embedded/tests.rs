@@ -8,9 +8,7 @@ const NOW: i64 = 1_795_496_400_000_000_000;
 fn batch(lines: &[&str]) -> Batch {
     let mut batch = Batch::default();
     for line in lines {
-        batch.text.extend_from_slice(line.as_bytes());
-        batch.text.push(b'\n');
-        batch.ends.push(batch.text.len());
+        batch.push(format!("{line}\n").as_bytes(), 0);
     }
     batch
 }

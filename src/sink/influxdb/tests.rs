@@ -93,8 +93,7 @@ pub(super) fn batch(lines: usize, bad: &[usize]) -> Batch {
     let mut batch = Batch::default();
     for line in 0..lines {
         let name = if bad.contains(&line) { "bad" } else { "good" };
-        batch.text.extend_from_slice(format!("{name},device=d{line} v=1 {line}\n").as_bytes());
-        batch.ends.push(batch.text.len());
+        batch.push(format!("{name},device=d{line} v=1 {line}\n").as_bytes(), 0);
     }
     batch
 }

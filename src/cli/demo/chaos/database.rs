@@ -156,9 +156,9 @@ async fn answer(
         GzDecoder::new(text.as_slice()).take(LARGEST_TEXT).read_to_end(&mut lines)?;
         text = lines;
     }
-    let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    let ends = ends.map(|(at, _)| at.saturating_add(1)).collect();
-    let verdicts = store.deliver(&Batch { text, ends }, stop).await?;
+    let mut batch = Batch::default();
+    text.split_inclusive(|byte| *byte == b'\n').for_each(|line| batch.push(line, 0));
+    let verdicts = store.deliver(&batch, stop).await?;
     let refused = verdicts.iter().filter(|verdict| **verdict != LineVerdict::Stored).count();
     if refused > 0 {
         let error = format!(r#"{{"error":"partial write: unable to parse lines dropped={refused}"}}"#);
