@@ -11,9 +11,9 @@ use crate::transform::{Decision, State};
 const NOW: i64 = 1_795_489_200_000_000_000;
 const FORMATS: &str = include_str!("../../docs/formats.md");
 
-/// The shipped city's publishes with their times of receipt, a hundred a second.
-fn publishes(pace: Pace, trouble: bool) -> Vec<(Publish, Record)> {
-    let mut city = City::new(DEMO_DEVICES, Options { pace, trouble, ..Options::default() }).unwrap();
+/// Publishes of a city of these devices with their times of receipt, a hundred a second.
+fn publishes(registry: &str, pace: Pace, trouble: bool) -> Vec<(Publish, Record)> {
+    let mut city = City::new(registry, Options { pace, trouble, ..Options::default() }).unwrap();
     let one = |number: i64| {
         let now = NOW + number * 10_000_000;
         let publish = city.next(now);
@@ -28,7 +28,7 @@ fn publishes(pace: Pace, trouble: bool) -> Vec<(Publish, Record)> {
 fn it_speaks_at_least_ten_formats_and_three_models_through_codecs() {
     let config = config::shipped([]).unwrap();
     let (mut formats, mut codecs) = (BTreeSet::new(), BTreeSet::new());
-    for (publish, record) in publishes(Pace::Live, false) {
+    for (publish, record) in publishes(DEMO_DEVICES, Pace::Live, false) {
         let story = config.transform.explain(&record, &State::default());
         assert_eq!(story.decision.outcome, "stored", "{publish:?}: {:?}", story.decision);
         formats.extend(story.format);
@@ -80,7 +80,7 @@ fn every_message_is_read_as_its_sensor_meant_it() {
     let config = config::shipped([]).unwrap();
     for pace in [Pace::Live, Pace::Load] {
         let mut state = State::default();
-        for (publish, record) in publishes(pace, true) {
+        for (publish, record) in publishes(DEMO_DEVICES, pace, true) {
             let mut points = Vec::new();
             let decision = config.transform.apply(&record, &mut state, &mut points);
             let mut found: Vec<_> = points.iter().map(stored).collect();
@@ -101,4 +101,20 @@ fn every_message_is_read_as_its_sensor_meant_it() {
             assert_eq!(found, wanted, "{publish:?}");
         }
     }
+}
+
+#[test]
+fn of_a_crowd_that_the_registry_does_not_know_everything_is_stored_too() {
+    let config = config::shipped([]).unwrap();
+    let [crowd] = crowd::registries(DEMO_DEVICES, 500, 1).unwrap().try_into().unwrap();
+    let (mut state, mut points) = (State::default(), Vec::new());
+    for (publish, record) in publishes(&crowd, Pace::Live, false) {
+        points.clear();
+        let decision = config.transform.apply(&record, &mut state, &mut points);
+        assert!(matches!(decision, Decision::Points { rest: None }), "{publish:?}: {decision:?}");
+        let Expectation::Points { points: wanted, .. } = &publish.expectation else { panic!("{publish:?}") };
+        let meant: BTreeSet<_> = wanted.iter().map(|point| meant(point, record.received)).collect();
+        assert_eq!(points.iter().map(stored).collect::<BTreeSet<_>>(), meant, "{publish:?}");
+    }
+    assert!(state.unregistered_devices() > 400, "{}", state.unregistered_devices());
 }
