@@ -4,7 +4,7 @@ use super::device::{Device, Kind, distinct, tenths, thousandths};
 use super::{ExpectedPoint, ExpectedTime};
 
 /// A key of the simulated FIWARE agent.
-const API_KEY: &str = "4jggokgpepnvsb2uv4s40d59ov";
+const API_KEY: &str = "k2pasuruan7waste4demo1key9";
 
 /// Where a bin publishes that speaks UltraLight.
 pub(super) fn ultralight_topic(device: &str) -> String {
