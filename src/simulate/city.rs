@@ -1,11 +1,14 @@
-//! The city: sixty devices that take turns, some of which misbehave. The same seed and times give the same city.
+//! The city: devices that take turns, some of which misbehave. The same seed and times give the same city.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::device::{Device, Kind, Row};
 use super::misbehave::{self, Misbehaviour};
-use super::{Expectation, Publish, air, light, noise, parking, river, senml, waste, weather};
+use super::{
+    Expectation, ExpectedPoint, Publish, air, light, noise, parking, parking_lot, particles, river,
+    river_radar, senml, sensor_community, waste, weather,
+};
 
 /// One publish in so many misbehaves.
 const TROUBLE_EVERY: u64 = 12;
@@ -89,12 +92,21 @@ impl City {
             };
             devices.push(Device::new(row, kind));
         }
-        // Noise is always due; the others have troubles that would wait for them for ever.
-        let needed = [(Kind::Noise, "noise"), (Kind::Air, "air quality"), (Kind::River, "river")];
-        for (kind, name) in needed.into_iter().take(if options.trouble { 3 } else { 1 }) {
-            if !devices.iter().any(|device| device.kind == kind) {
-                return Err(CityError::Missing(name));
-            }
+        if !devices.iter().any(|device| device.kind.step().is_none()) {
+            return Err(CityError::Missing("noise or waste"));
+        }
+        // Their troubles would wait for them for ever.
+        let troubled = [
+            (Kind::Noise, "noise"),
+            (Kind::Air, "air quality"),
+            (Kind::River, "river"),
+            (Kind::RiverRadar, "river radar"),
+        ];
+        let missing = |(kind, _): &(Kind, _)| !devices.iter().any(|device| device.kind == *kind);
+        if options.trouble
+            && let Some((_, name)) = troubled.into_iter().find(missing)
+        {
+            return Err(CityError::Missing(name));
         }
         let mut rng = fastrand::Rng::with_seed(options.seed);
         // The first river stays the one that floods; the others take turns in the order of chance.
@@ -144,12 +156,10 @@ impl City {
                 return publish;
             }
         }
-        // Nobody is due: the noise sensor, which tells no time, always is.
-        let stranger = self.devices.iter().find(|device| device.kind == Kind::Noise);
-        let (id, topic) =
-            stranger.map_or_else(Default::default, |device| (Arc::clone(&device.id), device.topic.clone()));
-        let (payload, point) = noise::reading(&id, self.made);
-        stored(topic, payload, vec![point])
+        // Nobody is due: one that tells no time always is.
+        let ready = |device: &Device| device.kind.step().is_none() && device.silent_until <= self.made;
+        let ready = self.devices.iter().position(ready).unwrap_or(0);
+        self.speak(ready, now).unwrap_or_else(|| stored(String::new(), Vec::new(), Vec::new()))
     }
 
     /// An orderly reading; nothing where the device is silent or not due.
@@ -159,16 +169,27 @@ impl City {
             return None;
         }
         let told = next_time(self.options.pace, device, now)?;
+        self.speak(index, told)
+    }
+
+    /// A reading that tells this time, where the device tells any.
+    fn speak(&mut self, index: usize, told: i64) -> Option<Publish> {
+        let device = self.devices.get(index)?;
         let rng = &mut self.rng;
         let (payload, points) = match device.kind {
             Kind::River => one(river::reading(device, told, index == 0, rng)),
-            Kind::Weather => one(weather::reading(device, told, rng)),
-            Kind::Senml => senml::reading(device, told, rng),
+            Kind::RiverRadar => one(river_radar::reading(device, told, rng)),
+            Kind::Weather | Kind::Telegraf => one(weather::reading(device, told, rng)),
+            Kind::Senml => several(senml::reading(device, told, rng)),
             Kind::Air => one(air::reading(device, told, rng)),
+            Kind::Particles => one(particles::reading(device, told, rng)),
+            Kind::SensorCommunity => one(sensor_community::reading(device, rng)),
             Kind::Noise => one(noise::reading(&device.id, self.made)),
-            Kind::Waste => one(waste::reading(device, rng)),
-            Kind::Parking => one(parking::reading(device, told, rng)),
-            Kind::Light => light::reading(device, told, rng),
+            Kind::CayenneLpp => one(noise::lpp(device)),
+            Kind::Waste | Kind::Ultralight => one(waste::reading(device, rng)),
+            Kind::Parking | Kind::Antares => one(parking::reading(device, told, rng)),
+            Kind::ParkingLot => one(parking_lot::reading(device, told, rng)),
+            Kind::Light | Kind::Csv => several(light::reading(device, told, rng)),
         };
         let publish = stored(device.topic.clone(), payload, points);
         self.spoke(index, told);
@@ -244,14 +265,18 @@ fn next_time(pace: Pace, device: &Device, now: i64) -> Option<i64> {
     }
 }
 
-fn one((payload, point): (String, super::ExpectedPoint)) -> (String, Vec<super::ExpectedPoint>) {
-    (payload, vec![point])
+fn one((payload, point): (impl Into<Vec<u8>>, ExpectedPoint)) -> (Vec<u8>, Vec<ExpectedPoint>) {
+    (payload.into(), vec![point])
 }
 
-fn stored(topic: String, payload: String, points: Vec<super::ExpectedPoint>) -> Publish {
+fn several((payload, points): (String, Vec<ExpectedPoint>)) -> (Vec<u8>, Vec<ExpectedPoint>) {
+    (payload.into_bytes(), points)
+}
+
+fn stored(topic: String, payload: Vec<u8>, points: Vec<ExpectedPoint>) -> Publish {
     Publish {
         topic,
-        payload: payload.into_bytes(),
+        payload,
         qos: 1,
         retain: false,
         misbehaviour: None,
@@ -260,94 +285,4 @@ fn stored(topic: String, payload: String, points: Vec<super::ExpectedPoint>) -> 
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::simulate::ExpectedTime;
-
-    const NOW: i64 = 1_795_489_200_000_000_000;
-
-    /// A registry of 60 devices in the form of the shipped one.
-    pub(crate) fn registry() -> String {
-        let mut text = String::from("id,city,district,site,latitude,longitude,profile,valid_from\n");
-        let districts = ["Bugul Kidul", "Gadingrejo", "Purworejo", "Panggungrejo"];
-        let kinds =
-            ["river-level", "weather", "air-node", "noise", "waste-bin", "parking", "street-light", "senml"];
-        for number in 0..60 {
-            let (kind, district) = (kinds[number % 8], districts[number % 4]);
-            let id = if kind == "air-node" { format!("{number:016x}") } else { format!("{kind}-{number}") };
-            text.push_str(&format!(
-                "{id},pasuruan,{district},Titik \"{number}\",-7.6,112.9,{kind},2026-01-01\n"
-            ));
-        }
-        text
-    }
-
-    pub(crate) fn city(options: Options) -> City {
-        City::new(&registry(), options).unwrap()
-    }
-
-    /// `count` publishes, a hundred a second.
-    pub(crate) fn publishes(options: Options, count: i64) -> Vec<Publish> {
-        let mut city = city(options);
-        (0..count).map(|number| city.next(NOW + number * 10_000_000)).collect()
-    }
-
-    #[test]
-    fn the_same_seed_is_the_same_city() {
-        let options = Options::default();
-        assert_eq!(publishes(options, 2_000), publishes(options, 2_000));
-        assert_ne!(publishes(options, 100), publishes(Options { seed: 7, ..options }, 100));
-    }
-
-    #[test]
-    fn every_trouble_appears_soon_and_can_be_switched_off() {
-        let seen: HashSet<_> =
-            publishes(Options::default(), 600).iter().filter_map(|publish| publish.misbehaviour).collect();
-        for what in Misbehaviour::ALL {
-            assert!(seen.contains(what) || *what == Misbehaviour::Silence, "{what:?}");
-        }
-        let mut silent = city(Options::default());
-        (0..600).for_each(|number| drop(silent.next(NOW + number * 10_000_000)));
-        assert!((1..=3).contains(&silent.silences()));
-        assert_eq!(silent.silent().count() as u64, silent.silences());
-        let calm = Options { trouble: false, ..Options::default() };
-        assert!(publishes(calm, 600).iter().all(|publish| publish.misbehaviour.is_none()));
-        let routed = Options { unrouted: false, ..Options::default() };
-        let what = Some(Misbehaviour::UnroutedTopic);
-        assert!(publishes(routed, 600).iter().all(|publish| publish.misbehaviour != what));
-    }
-
-    #[test]
-    fn no_device_tells_a_time_twice_at_any_pace() {
-        for pace in [Pace::Live, Pace::Load] {
-            let mut seen = HashSet::new();
-            for publish in publishes(Options { pace, ..Options::default() }, 20_000) {
-                let Expectation::Points { points, .. } = publish.expectation else { continue };
-                for point in points {
-                    let ExpectedTime::Told(time) = point.time else { continue };
-                    assert!(seen.insert((point.device.clone(), time)), "{pace:?}: {point:?}");
-                    assert!(time <= NOW + 201_000_000_000, "never ahead of its clock");
-                }
-            }
-            assert!(seen.len() > 5_000);
-        }
-    }
-
-    #[test]
-    fn all_devices_speak_and_their_json_is_json() {
-        let mut topics = HashSet::new();
-        for publish in publishes(Options { trouble: false, ..Options::default() }, 1_000) {
-            serde_json::from_slice::<serde_json::Value>(&publish.payload).unwrap();
-            topics.insert(publish.topic);
-        }
-        assert_eq!(topics.len(), 60);
-        assert!(topics.iter().any(|topic| topic.starts_with("city/pasuruan/bugul-kidul/")));
-    }
-
-    #[test]
-    fn a_registry_that_cannot_be_simulated_is_named() {
-        let odd = City::new("id,district,site,profile\nx,y,z,sundial\n", Options::default()).unwrap_err();
-        assert!(odd.to_string().contains("sundial"), "{odd}");
-        assert!(City::new("id,district,site,profile\n", Options::default()).is_err());
-    }
-}
+pub(super) mod tests;

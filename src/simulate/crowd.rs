@@ -10,8 +10,8 @@ pub const LEAST: usize = 10;
 
 /// Registries for `groups` cities that together have so many devices, each with devices of several kinds.
 ///
-/// The first devices are those of `registry`, a CSV text, in an order that mixes the kinds and begins with noise,
-/// which is always due; a group of `LEAST` has one. Further devices repeat them under other ids.
+/// The first devices are those of `registry`, a CSV text, in an order that mixes the kinds and begins with one that
+/// tells no time and so is always due; a group of `LEAST` has one. Further devices repeat them under other ids.
 pub fn registries(registry: &str, devices: usize, groups: usize) -> Result<Vec<String>, CityError> {
     let mixed = mixed(registry)?;
     let mut rows = (1_u64..).flat_map(|copy| mixed.iter().map(move |row| (copy, row)));
@@ -29,11 +29,11 @@ pub fn registries(registry: &str, devices: usize, groups: usize) -> Result<Vec<S
     Ok(all)
 }
 
-/// One device of each kind after another.
+/// One device of each kind after another, those that are always due spread among the others.
 fn mixed(registry: &str) -> Result<Vec<Row>, CityError> {
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(registry.as_bytes());
-    let mut kinds: Vec<(Kind, Vec<Row>)> = vec![(Kind::Noise, Vec::new())];
+    let mut kinds: Vec<(Kind, Vec<Row>)> = Vec::new();
     for row in reader.deserialize() {
         let row: Row = row.map_err(CityError::Unreadable)?;
         let Some(kind) = Kind::of_profile(&row.profile) else {
@@ -46,19 +46,31 @@ fn mixed(registry: &str) -> Result<Vec<Row>, CityError> {
             None => kinds.push((kind, vec![row])),
         }
     }
-    let mut left: Vec<_> = kinds.into_iter().map(|(_, rows)| rows.into_iter()).collect();
-    let mut mixed = Vec::new();
-    loop {
-        let before = mixed.len();
-        mixed.extend(left.iter_mut().filter_map(Iterator::next));
-        if mixed.len() == before {
-            break;
-        }
+    let (ready, others) = kinds.into_iter().partition(|(kind, _)| kind.step().is_none());
+    let (ready, others) = (in_turn(ready), in_turn(others));
+    if ready.is_empty() {
+        return Err(CityError::Missing("noise or waste"));
     }
-    if mixed.first().is_none_or(|row| Kind::of_profile(&row.profile) != Some(Kind::Noise)) {
-        return Err(CityError::Missing("noise"));
+    let between = others.len().div_ceil(ready.len());
+    let (mut mixed, mut others) = (Vec::new(), others.into_iter());
+    for row in ready {
+        mixed.push(row);
+        mixed.extend(others.by_ref().take(between));
     }
     Ok(mixed)
+}
+
+/// The first of each kind, then the second of each, and so on.
+fn in_turn(kinds: Vec<(Kind, Vec<Row>)>) -> Vec<Row> {
+    let mut left: Vec<_> = kinds.into_iter().map(|(_, rows)| rows.into_iter()).collect();
+    let mut rows = Vec::new();
+    loop {
+        let before = rows.len();
+        rows.extend(left.iter_mut().filter_map(Iterator::next));
+        if rows.len() == before {
+            return rows;
+        }
+    }
 }
 
 /// The id of a copy; the first copy is the device itself. A LoRaWAN device's id stays one: 16 digits of base 16.
@@ -91,11 +103,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_sixty_are_the_citys_own_and_all_ids_differ() {
+    fn the_first_are_the_citys_own_and_all_ids_differ() {
         let own: HashSet<_> = ids(DEMO_DEVICES).into_iter().collect();
         let [all] = registries(DEMO_DEVICES, 1_000, 1).unwrap().try_into().unwrap();
         let ids = ids(&all);
-        assert_eq!(ids.iter().take(60).cloned().collect::<HashSet<_>>(), own);
+        assert_eq!(ids.iter().take(own.len()).cloned().collect::<HashSet<_>>(), own);
         assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 1_000);
         assert_eq!(
             City::new(&all, Options { trouble: false, ..Options::default() }).unwrap().devices(),
@@ -118,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_without_noise_or_with_a_stranger_is_refused() {
+    fn a_registry_where_nobody_is_always_due_or_with_a_stranger_is_refused() {
         let head = "id,district,site,profile\n";
         assert!(matches!(registries(head, 5, 1), Err(CityError::Missing(_))));
         let stranger = format!("{head}x,y,z,sundial\n");

@@ -4,30 +4,53 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::formats::{antares, chirpstack, things_stack};
+use super::waste;
+
 pub(super) const SECOND: i64 = 1_000_000_000;
 const MILLISECOND: i64 = 1_000_000;
 
-/// The application's identifier, part of every topic.
-pub(super) const APPLICATION: &str = "7b1c3f52-2a0e-4c1d-9a57-4d0f6e8a9c21";
-
-/// What a device measures; decides its payload and its topic.
+/// What a device measures and how it speaks; decides its payload and its topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     River,
+    /// Through ChirpStack, raw.
+    RiverRadar,
     Weather,
     Senml,
+    /// InfluxDB's line protocol.
+    Telegraf,
+    /// Through ChirpStack, decoded there.
     Air,
+    /// Through The Things Stack, raw.
+    Particles,
+    SensorCommunity,
     Noise,
+    CayenneLpp,
     Waste,
+    Ultralight,
     Parking,
+    Antares,
+    /// Through ChirpStack, raw.
+    ParkingLot,
     Light,
+    Csv,
 }
 
 impl Kind {
     /// Recognised by a word in the name of the registry's profile.
     pub(super) fn of_profile(profile: &str) -> Option<Self> {
         let words = [
+            ("em410_rdl", Self::RiverRadar),
+            ("tps110", Self::ParkingLot),
+            ("airwits", Self::Particles),
+            ("sensor_community", Self::SensorCommunity),
             ("senml", Self::Senml),
+            ("telegraf", Self::Telegraf),
+            ("lpp", Self::CayenneLpp),
+            ("ultralight", Self::Ultralight),
+            ("antares", Self::Antares),
+            ("csv", Self::Csv),
             ("river", Self::River),
             ("level", Self::River),
             ("weather", Self::Weather),
@@ -40,17 +63,26 @@ impl Kind {
         words.into_iter().find(|(word, _)| profile.contains(word)).map(|(_, kind)| kind)
     }
 
-    const fn last_level(self) -> &'static str {
-        match self {
+    /// Where such a device publishes.
+    fn topic(self, district: &str, device: &str) -> String {
+        let last = match self {
+            Self::RiverRadar | Self::Air | Self::ParkingLot => return chirpstack::topic(device),
+            Self::Particles => return things_stack::topic(device),
+            Self::Ultralight => return waste::ultralight_topic(device),
+            Self::Antares => return antares::topic(),
             Self::River => "level",
             Self::Weather => "weather",
             Self::Senml => "senml",
-            Self::Air => "event/up",
+            Self::Telegraf => "telegraf",
+            Self::SensorCommunity => "airrohr",
             Self::Noise => "laeq",
+            Self::CayenneLpp => "lpp",
             Self::Waste => "waste",
             Self::Parking => "parking",
             Self::Light => "light",
-        }
+            Self::Csv => "csv",
+        };
+        topic(district, device, last)
     }
 
     /// How far apart two messages of one device must be in its own time, in nanoseconds. Nothing where it tells none.
@@ -58,9 +90,16 @@ impl Kind {
         match self {
             Self::River => Some(SECOND),
             // Two samples in a message.
-            Self::Light | Self::Senml => Some(2 * SECOND),
-            Self::Weather | Self::Air | Self::Parking => Some(MILLISECOND),
-            Self::Noise | Self::Waste => None,
+            Self::Light | Self::Csv | Self::Senml => Some(2 * SECOND),
+            Self::RiverRadar
+            | Self::Weather
+            | Self::Telegraf
+            | Self::Air
+            | Self::Particles
+            | Self::Parking
+            | Self::Antares
+            | Self::ParkingLot => Some(MILLISECOND),
+            Self::SensorCommunity | Self::Noise | Self::CayenneLpp | Self::Waste | Self::Ultralight => None,
         }
     }
 }
@@ -90,10 +129,7 @@ pub(super) struct Device {
 
 impl Device {
     pub(super) fn new(row: Row, kind: Kind) -> Self {
-        let topic = match kind {
-            Kind::Air => format!("application/{}/device/{}/event/up", APPLICATION, row.id),
-            _ => topic(&row.district, &row.id, kind.last_level()),
-        };
+        let topic = kind.topic(&row.district, &row.id);
         Self { id: row.id.into(), site: row.site, kind, topic, told: None, made: 0, silent_until: 0 }
     }
 }
@@ -116,6 +152,12 @@ pub(super) fn hundredths(number: i32) -> f64 {
 /// A whole number of thousandths.
 pub(super) fn thousandths(number: i32) -> f64 {
     f64::from(number) / 1000.0
+}
+
+/// `2026-11-24T03:00:00.000000000` in UTC, with what stands behind it.
+pub(super) fn iso_nanos(time: i64, zone: &str) -> String {
+    let time = jiff::Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default();
+    format!("{:.9}{zone}", jiff::tz::Offset::UTC.to_datetime(time))
 }
 
 /// Looks random below `range`, and is another one for each of `range` numbers in a row: a prime jumps about.

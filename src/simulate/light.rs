@@ -1,6 +1,6 @@
-//! Street lights: an array of two samples, a second apart.
+//! Street lights: two samples a second apart, as an array in JSON or as lines of CSV with decimal commas.
 
-use super::device::{Device, SECOND, hundredths, tenths};
+use super::device::{Device, Kind, SECOND, hundredths, tenths};
 use super::{ExpectedPoint, ExpectedTime};
 
 pub(super) fn reading(device: &Device, told: i64, rng: &mut fastrand::Rng) -> (String, Vec<ExpectedPoint>) {
@@ -12,9 +12,12 @@ pub(super) fn reading(device: &Device, told: i64, rng: &mut fastrand::Rng) -> (S
         let voltage = tenths(rng.i32(2100..=2350));
         let current = hundredths(if on { rng.i32(27..=55) } else { 0 });
         let seconds = time.div_euclid(SECOND);
-        samples.push(format!(
-            r#"{{"t":{seconds},"power_w":{power},"voltage":{voltage},"current":{current},"on":{on}}}"#
-        ));
+        samples.push(match device.kind {
+            Kind::Csv => format!("{seconds};{power};{voltage};{current};{}", u8::from(on)).replace('.', ","),
+            _ => format!(
+                r#"{{"t":{seconds},"power_w":{power},"voltage":{voltage},"current":{current},"on":{on}}}"#
+            ),
+        });
         points.push(
             ExpectedPoint::new("street_light", &device.id, ExpectedTime::Told(time))
                 .good("power_w", power)
@@ -23,5 +26,9 @@ pub(super) fn reading(device: &Device, told: i64, rng: &mut fastrand::Rng) -> (S
                 .good("lamp_on_state", f64::from(u8::from(on))),
         );
     }
-    (format!("[{}]", samples.join(",")), points)
+    let payload = match device.kind {
+        Kind::Csv => samples.join("\r\n") + "\r\n",
+        _ => format!("[{}]", samples.join(",")),
+    };
+    (payload, points)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::air::{self, Air};
 use super::device::{Device, Kind, SECOND, distinct, tenths, topic};
 use super::weather::Weather;
-use super::{Expectation, ExpectedTime, Publish, noise, river, senml};
+use super::{Expectation, ExpectedTime, Publish, noise, river, river_radar, senml};
 use crate::outcome::Reason;
 
 /// The kinds of trouble, in the order in which the city makes them.
@@ -41,6 +41,8 @@ pub enum Misbehaviour {
     InvalidUtf8,
     /// SenML with a label that must be understood, and is not.
     NotUnderstood,
+    /// A LoRaWAN frame that ends in the middle of a value.
+    CutFrame,
     /// Nothing wrong, but no reading: a node joins the network.
     Join,
 }
@@ -62,6 +64,7 @@ impl Misbehaviour {
         Self::InvalidUtf8,
         Self::BareNan,
         Self::NotUnderstood,
+        Self::CutFrame,
         Self::Join,
     ];
 
@@ -83,6 +86,7 @@ impl Misbehaviour {
             Self::UnregisteredDevice => "a device that the registry does not know",
             Self::InvalidUtf8 => "bytes that are no text",
             Self::NotUnderstood => "SenML with a label that must be understood, and is not",
+            Self::CutFrame => "a LoRaWAN frame that is cut off: its codec refuses it",
             Self::Join => "a node joins the network: no reading",
         }
     }
@@ -100,6 +104,7 @@ impl Misbehaviour {
             | Self::InvalidUtf8 => Kind::River,
             Self::Silence | Self::RetainedClear => Kind::Waste,
             Self::NotUnderstood => Kind::Senml,
+            Self::CutFrame => Kind::RiverRadar,
             Self::BareNan | Self::Burst | Self::UnregisteredDevice => Kind::Noise,
         }
     }
@@ -182,6 +187,10 @@ pub(super) fn publish(
         Misbehaviour::NotUnderstood => {
             let payload = senml::not_understood(device, told);
             (payload.into_bytes(), Expectation::Quarantined(Reason::Malformed))
+        }
+        Misbehaviour::CutFrame => {
+            let payload = river_radar::cut_off(device, told, rng);
+            (payload.into_bytes(), Expectation::Quarantined(Reason::CodecError))
         }
         Misbehaviour::Join => {
             (air::join(device, told).1.into_bytes(), Expectation::Discarded(Reason::NotData))

@@ -8,6 +8,7 @@ mod air;
 mod city;
 pub mod crowd;
 mod device;
+mod formats;
 pub mod latency;
 mod light;
 mod log;
@@ -15,10 +16,14 @@ mod misbehave;
 mod noise;
 pub mod oracle;
 mod parking;
+mod parking_lot;
+mod particles;
 pub mod publisher;
 pub mod river;
+mod river_radar;
 pub mod sender;
 mod senml;
+mod sensor_community;
 mod waste;
 mod weather;
 
@@ -92,3 +97,6 @@ impl ExpectedPoint {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
-//! Weather: nested JSON with an ISO time in local time.
+//! Weather: nested JSON with an ISO time in local time, or InfluxDB's line protocol.
 
-use super::device::{Device, tenths};
+use super::device::{Device, Kind, tenths};
 use super::{ExpectedPoint, ExpectedTime};
 
 /// What a station measures, in the units of its payload.
@@ -37,6 +37,15 @@ impl Weather {
         )
     }
 
+    /// As Telegraf hands it on; `told` is Unix time in nanoseconds.
+    fn line(&self, device: &Device, told: i64) -> String {
+        let Self { temperature, humidity, pressure, wind, direction, rain } = self;
+        format!(
+            "weather,device={},host=gateway-2 temperature={temperature},humidity={humidity},pressure={pressure},wind_speed={wind},wind_dir={direction},rain={rain} {told}\n",
+            device.id
+        )
+    }
+
     /// The point without its temperature.
     pub(super) fn point(&self, device: &Device, told: i64) -> ExpectedPoint {
         ExpectedPoint::new("weather", &device.id, ExpectedTime::Told(told))
@@ -52,7 +61,11 @@ impl Weather {
 pub(super) fn reading(device: &Device, told: i64, rng: &mut fastrand::Rng) -> (String, ExpectedPoint) {
     let (weather, temperature) = Weather::random(rng);
     let point = weather.point(device, told).good("air_temperature_c", temperature);
-    (weather.payload(told), point)
+    let payload = match device.kind {
+        Kind::Telegraf => weather.line(device, told),
+        _ => weather.payload(told),
+    };
+    (payload, point)
 }
 
 /// `2026-11-24T10:00:00.000+07:00`: western Indonesia's time, seven hours ahead of UTC.

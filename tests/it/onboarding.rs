@@ -51,7 +51,10 @@ fn the_page_gives_what_it_shows() {
     let shipped =
         |name: &str| fs::read_to_string(Path::new(ROOT).join("config").join(name)).expect("a shipped file");
     fs::create_dir(dir.path().join("profiles")).expect("a folder");
-    put("profiles/pasuruan.toml", &shipped("profiles/pasuruan.toml"));
+    for name in ["pasuruan", "lorawan", "sensor_community"] {
+        let name = format!("profiles/{name}.toml");
+        put(&name, &shipped(&name));
+    }
     put("devices.csv", &shipped("devices.csv"));
     let mut config = "time_zone = \"Asia/Jakarta\"\ndevices = \"devices.csv\"\nprofiles = \"profiles\"\n\
                       [mqtt]\nenabled = false\n[broker]\nlisten = \"127.0.0.1:0\"\n[[destinations]]\nkind = \"embedded\"\n\

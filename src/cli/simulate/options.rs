@@ -25,8 +25,8 @@ pub(in crate::cli) struct Options {
     /// The broker: mqtt://HOST:PORT, mqtts:// (TLS), ws:// or wss:// (WebSocket, with its path).
     #[arg(long, value_name = "URL")]
     to: String,
-    /// Devices; the first 60 are the demo's own, further ones are of the same kinds.
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    /// Devices; the first 68 are the demo's own, further ones are of the same kinds.
+    #[arg(long, value_name = "N", default_value_t = 68, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     devices: u32,
     /// Messages a second, of all devices together.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
