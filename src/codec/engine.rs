@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use rquickjs::context::intrinsic;
 use rquickjs::function::Args;
+use rquickjs::object::Filter;
 use rquickjs::{CatchResultExt as _, CaughtError, Context, Ctx, Function, Object, Persistent, Runtime};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -19,10 +20,12 @@ use super::{Fault, FaultKind, Input, Limits, Output, Source};
 
 const PRELUDE: &str = include_str!("prelude.js");
 const BUFFER: &str = include_str!("buffer.js");
-/// Elements that a built-in loop may run over: no uplink has more, and such a loop is not interrupted.
+const LENGTHS: &str = include_str!("lengths.js");
+/// Elements that a built-in loop may run over: no uplink has more.
 const MOST_LENGTH: u32 = 100_000;
 /// Promises' jobs after one call.
 const MOST_JOBS: usize = 10_000;
+const NULL: &str = "it threw null, as the engine does when codec.max_memory is used up";
 /// Steps between two questions of the engine whether to go on.
 const STEPS_PER_QUESTION: u64 = 10_000;
 /// What the script may use of the thread's stack.
@@ -50,14 +53,15 @@ pub(super) struct Engine {
     context: Context,
     runtime: Runtime,
     guard: Rc<Guard>,
-    /// Whether an uplink has gone through it: then it stands somewhere between two questions about its steps.
-    used: bool,
+    /// Of the global object, before any uplink. They can neither go nor change, so as many are the same ones.
+    keys: usize,
 }
 
 struct Functions {
     run: Kept<Function<'static>>,
     settle: Kept<Function<'static>>,
-    clean: Kept<Function<'static>>,
+    close: Kept<Function<'static>>,
+    sweep: Kept<Function<'static>>,
     make: Kept<Function<'static>>,
 }
 
@@ -115,8 +119,8 @@ impl Engine {
         let (runtime, context, guard) = runtime(limits)?;
         // No uplink's fault: a busy machine may take its time.
         guard.arm(&limits.patient());
-        let functions = context.with(|ctx| {
-            let made = || -> rquickjs::Result<Functions> {
+        let (functions, keys) = context.with(|ctx| {
+            let made = || -> rquickjs::Result<(Functions, usize)> {
                 let driver = prelude(&ctx, &source.name, limits)?;
                 if !source.changes_built_ins {
                     driver.get::<_, Function<'_>>("freeze")?.call::<_, ()>(())?;
@@ -128,20 +132,18 @@ impl Engine {
                     Ok(Persistent::save(&ctx, driver.get::<_, Function<'_>>(name)?))
                 };
                 let make = Persistent::save(&ctx, make);
-                Ok(Functions { run: kept("run")?, settle: kept("settle")?, clean: kept("clean")?, make })
+                let (run, settle) = (kept("run")?, kept("settle")?);
+                Ok((
+                    Functions { run, settle, close: kept("close")?, sweep: kept("sweep")?, make },
+                    global_keys(&ctx),
+                ))
             };
             made().catch(&ctx).map_err(|error| guard.fault(&error))
         })?;
-        Ok(Self { functions, context, runtime, guard, used: source.changes_built_ins })
+        Ok(Self { functions, context, runtime, guard, keys })
     }
 
-    /// Whether its verdict on steps and memory is the same on every machine: nothing went before.
-    pub(super) fn is_fresh(&self) -> bool {
-        !self.used
-    }
-
-    pub(super) fn call(&mut self, input: &Input<'_>, limits: &Limits) -> Ended {
-        self.used = true;
+    pub(super) fn call(&self, input: &Input<'_>, limits: &Limits) -> Ended {
         self.guard.arm(limits);
         let (guard, functions) = (&self.guard, &self.functions);
         let told = self.context.with(|ctx| {
@@ -176,10 +178,20 @@ impl Engine {
 
     fn clean(&self) -> bool {
         self.context.with(|ctx| {
-            let clean = self.functions.clean.clone().restore(&ctx);
-            clean.and_then(|clean| clean.call::<_, bool>(())).catch(&ctx).unwrap_or(false)
+            let clean = || -> rquickjs::Result<bool> {
+                let closed: bool = self.functions.close.clone().restore(&ctx)?.call(())?;
+                if !closed || global_keys(&ctx) == self.keys {
+                    return Ok(closed);
+                }
+                self.functions.sweep.clone().restore(&ctx)?.call(())
+            };
+            clean().catch(&ctx).unwrap_or(false)
         })
     }
+}
+
+fn global_keys(ctx: &Ctx<'_>) -> usize {
+    ctx.globals().own_keys::<rquickjs::Atom<'_>>(Filter::new().string().symbol()).len()
 }
 
 fn output(told: &str) -> Result<Output, Fault> {
@@ -188,7 +200,10 @@ fn output(told: &str) -> Result<Output, Fault> {
     if !told.errors.is_empty() {
         let text = told.errors.join("; ");
         // The engine tells both by throwing; only the text says which it was.
-        let kind = if text.starts_with("InternalError: out of memory") {
+        let kind = if text == "threw null" {
+            // What the engine throws when there is no room for an error either.
+            return Err(Fault { kind: FaultKind::Memory, text: NULL.to_owned(), errors: told.errors });
+        } else if text.starts_with("InternalError: out of memory") {
             FaultKind::Memory
         } else if text.starts_with("RangeError: Maximum call stack") {
             FaultKind::Stack
@@ -225,9 +240,11 @@ fn runtime(limits: &Limits) -> Result<(Runtime, Context, Rc<Guard>), Fault> {
 fn prelude<'js>(ctx: &Ctx<'js>, name: &str, limits: &Limits) -> rquickjs::Result<Object<'js>> {
     let buffer: Function<'js> = ctx.eval_with_options(BUFFER, options("buffer.js"))?;
     buffer.call::<_, ()>(())?;
+    let lengths: Function<'js> = ctx.eval_with_options(LENGTHS, options("lengths.js"))?;
+    lengths.call::<_, ()>((MOST_LENGTH,))?;
     let make: Function<'js> = ctx.eval_with_options(PRELUDE, options("prelude.js"))?;
     let most = u32::try_from(limits.max_output).unwrap_or(u32::MAX);
-    make.call((name, most, MOST_LENGTH))
+    make.call((name, most))
 }
 
 fn options(name: &str) -> rquickjs::context::EvalOptions {
@@ -280,6 +297,7 @@ impl Guard {
                 let place = place.map(|line| format!(" (line {line})")).unwrap_or_default();
                 format!("{}{place}", message.chars().take(400).collect::<String>())
             }
+            CaughtError::Value(value) if value.is_null() => return Fault::of(FaultKind::Memory),
             CaughtError::Value(_) => "threw something that is no error".to_owned(),
             CaughtError::Error(error) => error.to_string().chars().take(400).collect(),
         };

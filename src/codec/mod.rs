@@ -8,14 +8,13 @@
 
 mod compare;
 mod engine;
+mod engines;
 #[cfg(test)]
 mod tests;
 pub mod vectors;
-mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use crate::settings::{Section, Size, Span};
@@ -137,21 +136,18 @@ struct Source {
     text: String,
     /// It adds to `String.prototype` and the like: such a context serves one uplink only.
     changes_built_ins: bool,
-    /// Threads on which it still runs although nobody waits any more.
-    stuck: AtomicUsize,
 }
 
-/// All codecs by the names of their files, and the threads that run them.
+/// All codecs by the names of their files.
 #[derive(Debug, Default)]
 pub struct Codecs {
     sources: BTreeMap<String, Arc<Source>>,
     limits: Limits,
-    pool: worker::Pool,
 }
 
 impl Codecs {
     pub fn new(limits: Limits) -> Self {
-        Self { sources: BTreeMap::new(), limits, pool: worker::Pool::default() }
+        Self { sources: BTreeMap::new(), limits }
     }
 
     /// Takes a script; tells what is wrong with it. One of the same name is replaced.
@@ -161,14 +157,9 @@ impl Codecs {
         }
         let patient = self.limits.patient();
         let text = text.trim_start_matches('\u{feff}');
-        let changes_built_ins = on_own_stack(|| engine::Engine::inspect(name, text, &patient))
+        let changes_built_ins = engine::Engine::inspect(name, text, &patient)
             .map_err(|fault| format!("{name}: {}", fault.text))?;
-        let source = Source {
-            name: name.into(),
-            text: text.to_owned(),
-            changes_built_ins,
-            stuck: AtomicUsize::new(0),
-        };
+        let source = Source { name: name.into(), text: text.to_owned(), changes_built_ins };
         self.sources.insert(name.to_owned(), Arc::new(source));
         Ok(())
     }
@@ -185,21 +176,12 @@ impl Codecs {
     /// The same as [`Self::call`], with more time: for trying a codec.
     fn call_patiently(&self, name: &str, input: &Input<'_>) -> Result<Output, Fault> {
         let source = self.sources.get(name).ok_or_else(|| Fault::thrown("there is no such codec"))?;
-        self.pool.call(source, input, &self.limits.patient())
+        engines::call(source, input, &self.limits.patient())
     }
 
-    /// Runs one codec on one uplink, and waits for it.
+    /// Runs one codec on one uplink, on the calling thread.
     pub fn call(&self, name: &str, input: &Input<'_>) -> Result<Output, Fault> {
         let source = self.sources.get(name).ok_or_else(|| Fault::thrown("there is no such codec"))?;
-        self.pool.call(source, input, &self.limits)
+        engines::call(source, input, &self.limits)
     }
-}
-
-/// Runs a script's first evaluation where the stack is as large as it will be later.
-fn on_own_stack<T: Send>(task: impl FnOnce() -> Result<T, Fault> + Send) -> Result<T, Fault> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn_scoped(scope, task);
-        let thread = thread.map_err(|error| Fault::thrown(format!("no thread could be started: {error}")))?;
-        thread.join().unwrap_or_else(|_| Err(Fault::thrown("its thread ended")))
-    })
 }

@@ -1,6 +1,6 @@
 // What a codec finds before its first line: a clock that stands still, UTC, Buffer, console, and built-ins that one
 // uplink cannot change for the next. Evaluated once in each context; its value is the driver that Rust calls.
-(function (fileName, mostOutput, mostLength) {
+(function (fileName, mostOutput) {
   'use strict';
   var G = globalThis;
   var RealDate = Date;
@@ -116,32 +116,11 @@
   // --- Nothing by chance, nothing that outlives a call. ---
 
   put(Math, 'random', function random() { return 0.5; });
-  ['performance', 'Atomics', 'SharedArrayBuffer', 'WeakRef', 'FinalizationRegistry', 'gc', 'navigator', 'queueMicrotask'].forEach(function (name) {
+  ['performance', 'Atomics', 'SharedArrayBuffer', 'WeakRef', 'FinalizationRegistry', 'gc', 'navigator', 'queueMicrotask', 'Proxy'].forEach(function (name) {
     delete G[name];
   });
   delete Error.prepareStackTrace;
   delete Error.stackTraceLimit;
-
-  // Built-in loops over an array's length are not interrupted, and a length costs nothing to claim.
-  ['at', 'concat', 'copyWithin', 'every', 'fill', 'filter', 'find', 'findIndex', 'findLast', 'findLastIndex', 'flat', 'flatMap',
-    'forEach', 'includes', 'indexOf', 'join', 'lastIndexOf', 'map', 'reduce', 'reduceRight', 'reverse', 'shift', 'slice', 'some',
-    'sort', 'splice', 'toReversed', 'toSorted', 'toSpliced', 'unshift', 'with'].forEach(function (name) {
-    var original = Array.prototype[name];
-    if (typeof original !== 'function') {
-      return;
-    }
-    var guarded = {
-      guarded: function () {
-        if (this !== undefined && this !== null && this.length > mostLength) {
-          throw new RangeError('Array.prototype.' + name + ': longer than ' + mostLength);
-        }
-        return apply(original, this, arguments);
-      }
-    }.guarded;
-    defineProperty(guarded, 'name', { value: name, configurable: true });
-    defineProperty(guarded, 'length', { value: original.length, configurable: true });
-    put(Array.prototype, name, guarded);
-  });
 
   var silent = function () {};
   var console = {};
@@ -178,7 +157,7 @@
       walk('value' in told ? told.value : told.get);
     });
     [function* () {}, async function () {}, async function* () {}, [][Symbol.iterator](), ''[Symbol.iterator](), new Map()[Symbol.iterator](),
-      new Set()[Symbol.iterator](), ''.matchAll(/x/g), (function* () {})(), (async function* () {})(), new Map(), new Set(), /x/, Promise.resolve()
+      new Set()[Symbol.iterator](), ''.matchAll(/x/g), (function* () {})(), (async function* () {})(), new Map(), new Set(), /x/, Promise.resolve(), (function () { return arguments; })()
     ].forEach(walk);
     return found;
   }
@@ -288,19 +267,16 @@
     var first = G.exports;
     var entries = apply(make, G, []);
     return function (name) {
-      if (typeof entries[name] === 'function') {
+      if (entries[name] !== undefined) {
         return entries[name];
       }
       var exported = G.module === undefined ? undefined : G.module.exports;
-      var places = [exported, first, G.exports, exported && exported.default];
-      for (var index = 0; index < places.length; index += 1) {
-        var place = places[index];
-        if (place !== undefined && place !== null && typeof place[name] === 'function') {
-          return place[name];
-        }
-      }
-      return undefined;
+      return entry(exported, name) || entry(first, name) || entry(G.exports, name) || entry(exported && exported.default, name);
     };
+  }
+
+  function entry(place, name) {
+    return place !== undefined && place !== null && typeof place[name] === 'function' ? place[name] : undefined;
   }
 
   function judged(find, told) {
@@ -335,7 +311,7 @@
     var find = finder(make);
     var decode = find('decodeUplink');
     if (decode !== undefined) {
-      var input = { bytes: bytes, fPort: port, recvTime: new Clock(now), variables: variables };
+      var input = { bytes: bytes, fPort: port, recvTime: new RealDate(now), variables: variables };
       var told = apply(decode, undefined, [input]);
       if (told !== null && typeof told === 'object' && typeof told.then === 'function') {
         var state = { find: find, settled: false };
@@ -391,24 +367,18 @@
         return judged(waiting.find, waiting.value);
       });
     },
-    // Takes back what was left in the global object; false where that cannot be done.
-    clean: function () {
+    // Takes back what `open` gave; false where that cannot be done.
+    close: function () {
       waiting = undefined;
-      delete G.exports;
-      delete G.module;
-      if (prototypeOf(G) !== basePrototype) {
-        return false;
-      }
-      // The first keys can neither go nor change, so as many are the same ones.
-      var keys = ownKeys(G);
-      if (keys.length === baseKeys.size) {
-        return true;
-      }
-      for (var index = 0; index < keys.length; index += 1) {
-        if (!baseKeys.has(keys[index]) && !delete G[keys[index]]) {
-          return false;
+      return delete G.exports && delete G.module && prototypeOf(G) === basePrototype;
+    },
+    // Takes back what else was left in the global object; false where that cannot be done.
+    sweep: function () {
+      ownKeys(G).forEach(function (key) {
+        if (!baseKeys.has(key)) {
+          delete G[key];
         }
-      }
+      });
       return ownKeys(G).length === baseKeys.size;
     },
     // What was there before a script ran, to ask afterwards whether it is still so.

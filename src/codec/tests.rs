@@ -61,7 +61,8 @@ fn hostile_scripts_are_stopped_and_the_next_uplink_is_right() {
         ("new Uint8Array(1e9)", FaultKind::Memory),
         ("/(a+)+b/.test('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')", FaultKind::Steps),
         ("throw 'a plain text'", FaultKind::Thrown),
-        ("throw null", FaultKind::Thrown),
+        // The engine does the same when there is no room for an error.
+        ("throw null", FaultKind::Memory),
         ("throw {toString: function () { throw 1; }}", FaultKind::Thrown),
         ("return {data: {x: 'y'.repeat(100000)}}", FaultKind::Thrown),
         ("var d = {}; d.d = d; return {data: d}", FaultKind::Thrown),
@@ -182,20 +183,113 @@ fn faults_say_what_and_where() {
 }
 
 #[test]
-fn a_thread_that_hangs_in_a_built_in_operation_is_left_behind_and_others_go_on() {
-    // One search of a text is one step to the engine, and this one takes seconds.
-    let hang = "function decodeUplink(i) { if (i.bytes[0]) { 'a'.repeat(2e6).indexOf('a'.repeat(1e6) + 'b'); } return {data: {ok: 1}}; }";
-    let mut codecs = Codecs::new(Limits { max_time: Duration::from_millis(300), ..Limits::default() });
-    codecs.add("hang.js", hang).unwrap();
-    codecs.add("good.js", "function Decoder(b, p) { return {n: b.length}; }").unwrap();
-    let call = |codecs: &Codecs, name: &str, first: u8| codecs.call(name, &input(&[first, 0]));
-    assert_eq!(call(&codecs, "hang.js", 1).unwrap_err().kind, FaultKind::Time);
-    assert_eq!(call(&codecs, "good.js", 1).unwrap().data, "{\"n\":2}");
-    assert_eq!(call(&codecs, "hang.js", 0).unwrap().data, "{\"ok\":1}");
-    assert_eq!(call(&codecs, "hang.js", 1).unwrap_err().kind, FaultKind::Time);
-    let off = call(&codecs, "hang.js", 1).unwrap_err();
-    assert!(off.text.contains("switched off"), "{}", off.text);
-    assert_eq!(call(&codecs, "good.js", 1).unwrap().data, "{\"n\":2}");
+fn built_ins_that_ask_nobody_pay_for_their_lengths_and_end_in_time() {
+    let dag = "var a = []; for (var k = 0; k < 60; k++) a = [a, a]; ";
+    let text = "var s = 'a'.repeat(1e6); ";
+    let list = "var a = new Array(100000).fill(1.5); ";
+    let sparse = "var a = []; a.length = 4294967295; ";
+    let lying = "var n = 0; var a = {get length() { return n++ ? 1e15 : 0; }}; ";
+    let slow = [
+        (text, "s.repeat(2).indexOf(s + 'b')", FaultKind::Steps),
+        (text, "s.repeat(2).lastIndexOf('b' + s)", FaultKind::Steps),
+        (text, "s.repeat(2).includes({toString: function () { return s + 'b'; }})", FaultKind::Steps),
+        (text, "s.repeat(2).split(s + 'b')", FaultKind::Steps),
+        (text, "s.repeat(2).replace(s + 'b', '')", FaultKind::Steps),
+        (text, "for (;;) s.toUpperCase()", FaultKind::Steps),
+        (text, "for (;;) s.normalize()", FaultKind::Steps),
+        (text, "for (;;) try { s.split('') } catch (e) {}", FaultKind::Steps),
+        (text, "for (;;) s.replace(/a/g, 'b')", FaultKind::Steps),
+        (text, "for (;;) try { [...s] } catch (e) {}", FaultKind::Steps),
+        (text, "for (;;) try { JSON.parse('[' + s + ']') } catch (e) {}", FaultKind::Steps),
+        (text, "for (;;) s.padEnd(2e6)", FaultKind::Steps),
+        (list, "for (;;) a.join()", FaultKind::Steps),
+        (list, "for (;;) a.sort()", FaultKind::Steps),
+        (list, "for (;;) a.indexOf(2)", FaultKind::Steps),
+        (list, "for (;;) a.slice()", FaultKind::Steps),
+        (list, "for (;;) [...a]", FaultKind::Steps),
+        (list, "for (;;) a.concat(a)", FaultKind::Steps),
+        (list, "for (;;) new Float64Array(a).sort()", FaultKind::Steps),
+        ("", "for (;;) /(a+)+b/.test('aaaaaaaaaaaa')", FaultKind::Steps),
+        ("", "[].forEach.call({length: 1e15}, String)", FaultKind::Steps),
+        (dag, "a.flat(Infinity)", FaultKind::Steps),
+        (dag, "String(a)", FaultKind::Steps),
+        (dag, "JSON.stringify(a)", FaultKind::Steps),
+        (dag, "JSON.stringify(a, [])", FaultKind::Steps),
+        (dag, "return {data: a}", FaultKind::Steps),
+        (sparse, "new Set(a)", FaultKind::Thrown),
+        (sparse, "[...a]", FaultKind::Thrown),
+        (sparse, "[].concat(a)", FaultKind::Thrown),
+        (sparse, "[[a]].flat(2)", FaultKind::Thrown),
+        (sparse, "[1].flatMap(function () { return a; })", FaultKind::Thrown),
+        (sparse, "var [b, ...c] = a", FaultKind::Thrown),
+        (lying, "[].join.call(a)", FaultKind::Thrown),
+        (lying, "[].reverse.call(a)", FaultKind::Thrown),
+        (lying, "Array.from(a)", FaultKind::Thrown),
+    ];
+    for (before, body, kind) in slow {
+        let codecs = codecs(&format!("function decodeUplink(i) {{ {before}{body} }}"));
+        let begin = std::time::Instant::now();
+        let fault = codecs.call("c.js", &input(&[1])).expect_err(body);
+        assert_eq!(fault.kind, kind, "{body}: {}", fault.text);
+        assert!(begin.elapsed() < Duration::from_secs(10), "{body}: {:?}", begin.elapsed());
+    }
+}
+
+#[test]
+fn built_ins_that_pay_still_give_what_the_standard_says() {
+    let source = r##"function decodeUplink(i) { var a = [3, 1, 2, 1]; return {data: {
+        slice: [a.slice(1), a.slice(-2, -1), a.slice()], index: [a.indexOf(1), a.indexOf(1, 2), a.lastIndexOf(1), a.lastIndexOf(1, 2), a.includes(9)],
+        join: [a.join(), a.join(''), [null, undefined, [1, [2]]].join('-')], sort: [a.slice().sort(), a.slice().sort(function (x, y) { return y - x; })],
+        splice: (function () { var b = a.slice(); var c = b.splice(1, 2, 7, 8, 9); return [b, c, b.splice(3), b.splice()]; })(),
+        shift: (function () { var b = a.slice(); return [b.shift(), b.unshift(5, 6), b]; })(), concat: a.concat(1, [2, [3]], 'x'),
+        fill: [new Array(2).fill(0), [1, 2, 3].fill(9, 1)], flat: [[1, [2, [3]]].flat(), [1, [2, [3]]].flat(Infinity), [1, 2].flatMap(function (x) { return [x, [x]]; })],
+        from: [Array.from({length: 2}, function (_, k) { return k; }), Array.from('ab'), Array.from(new Set([1, 1]))], spread: [...a, ...'ab', ...new Uint8Array(2)],
+        args: (function () { return Array.prototype.slice.call(arguments, 1); })(1, 2, 3), like: Array.prototype.join.call({length: 2, 0: 'a', 1: 'b'}, '+'),
+        text: ['abcb'.indexOf('b'), 'abcb'.lastIndexOf('b'), 'abcb'.lastIndexOf('b', 2), 'a,b'.split(','), 'a,b,c'.split(',', 2), 'abc'.split(''), 'a1b2'.split(/\d/), 'x'.split()],
+        replaced: ['aa'.replace('a', 'b'), 'aa'.replaceAll('a', function (m) { return m + 1; }), 'a1b22'.replace(/\d+/g, '#'), 'ab'.replace(/(a)(b)/, '$2$1')],
+        pad: ['7'.padStart(3, '0'), '7'.padEnd(2), 'ab'.repeat(2), ' x '.trim(), 'aB'.toUpperCase(), 'abc'.includes('bc')],
+        number: (1234).toString(16).padStart(8, '0').toUpperCase(), bytes: [new Uint8Array([3, 1]).sort().join(), Array.from(new Uint8Array([1, 2]).slice(1))],
+        match: ['a1b2'.match(/\d/g), 'a1'.match(/(\w)(\d)/).slice(1), /^\d+$/.test('12'), Array.from('a1b2'.matchAll(/\d/g), function (m) { return m.index; })],
+        json: [JSON.stringify({a: [1, undefined], b: undefined, c: new Date(0)}), JSON.stringify({a: 1, b: 2}, ['b'], 1), JSON.stringify({a: 1}, function (k, v) { return k ? v + 1 : v; }), JSON.parse('[1]', function (k, v) { return v; }), typeof JSON.stringify(undefined)],
+        names: [[].slice.name, [].slice.length, ''.indexOf.length, [][Symbol.iterator] === [].values, 'prototype' in [].join]
+    }}; }"##;
+    let told: serde_json::Value = serde_json::from_str(&data(source)).unwrap();
+    let expected = serde_json::json!({
+        "slice": [[1, 2, 1], [2], [3, 1, 2, 1]], "index": [1, 3, 3, 1, false],
+        "join": ["3,1,2,1", "3121", "--1,2"], "sort": [[1, 1, 2, 3], [3, 2, 1, 1]],
+        "splice": [[3, 7, 8], [1, 2], [9, 1], []],
+        "shift": [3, 5, [5, 6, 1, 2, 1]], "concat": [3, 1, 2, 1, 1, 2, [3], "x"],
+        "fill": [[0, 0], [1, 9, 9]], "flat": [[1, 2, [3]], [1, 2, 3], [1, [1], 2, [2]]],
+        "from": [[0, 1], ["a", "b"], [1]], "spread": [3, 1, 2, 1, "a", "b", 0, 0],
+        "args": [2, 3], "like": "a+b",
+        "text": [1, 3, 1, ["a", "b"], ["a", "b"], ["a", "b", "c"], ["a", "b", ""], ["x"]],
+        "replaced": ["ba", "a1a1", "a#b#", "ba"],
+        "pad": ["007", "7 ", "abab", "x", "AB", true],
+        "number": "000004D2", "bytes": ["1,3", [2]],
+        "match": [["1", "2"], ["a", "1"], true, [1, 3]],
+        "json": ["{\"a\":[1,null],\"c\":\"1970-01-01T00:00:00.000Z\"}", "{\n \"b\": 2\n}", "{\"a\":2}", [1], "undefined"],
+        "names": ["slice", 2, 1, true, false],
+    });
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn each_thread_has_engines_of_its_own_and_none_outlives_its_codec() {
+    let first = codecs("function Decoder(b, p) { return {n: 1}; }");
+    let call = |codecs: &Codecs| codecs.call("c.js", &input(&[1])).map(|output| output.data);
+    assert_eq!(call(&first), Ok("{\"n\":1}".to_owned()));
+    // One of the same name, at the same place in memory or not.
+    for round in 2..200 {
+        let next = codecs(&format!("function Decoder(b, p) {{ return {{n: {round}}}; }}"));
+        assert_eq!(call(&next), Ok(format!("{{\"n\":{round}}}")));
+        assert!(engines::kept() <= 2, "{}", engines::kept());
+    }
+    std::thread::scope(|scope| {
+        let told = [0; 3].map(|_| scope.spawn(|| (engines::kept(), call(&first), engines::kept())));
+        for told in told.map(|told| told.join().unwrap()) {
+            assert_eq!(told, (0, Ok("{\"n\":1}".to_owned()), 1));
+        }
+    });
 }
 
 #[test]

@@ -120,13 +120,13 @@ pub fn measure(scale: Scale, report: &mut Report) {
             row("gzip of the lines", zipped),
             row("journal: append and sync, in groups", appended),
             row("journal: read from files", read),
-            row("a codec of 40 lines, called and waited for", codecs[0]),
-            row("the same by two callers", codecs[1]),
+            row("a codec of 40 lines", codecs[0]),
+            row("the same by two threads", codecs[1]),
         ],
     );
 }
 
-/// Uplinks of a weather station through a shipped script, on the codecs' own threads.
+/// Uplinks of a weather station through a shipped script, each thread with its own context.
 fn codec_calls(threads: usize, calls: usize) {
     let mut codecs = Codecs::new(Limits::default());
     codecs

@@ -19,6 +19,20 @@ format = "senml"
 [[routes]]
 topic = "spBv1.0/#"
 format = "sparkplug_b"
+[[routes]]
+topic = "application/a/device/+/event/+"
+format = "chirpstack_protobuf"
+[[routes]]
+topic = "application/stations/device/+/event/+"
+format = "chirpstack_protobuf"
+profile = "milesight_wts506"
+[[routes]]
+topic = "lines"
+format = "line_protocol"
+[[routes]]
+topic = "lines/seconds"
+format = "line_protocol"
+precision = "s"
 "#;
 
 /// 2026-11-24T00:01:00Z.
@@ -56,7 +70,7 @@ fn read() -> BTreeMap<String, String> {
         let _ = config.transform.apply(&record, &mut state, &mut Vec::new());
         let mut told = String::new();
         for sample in &story.samples {
-            let second = sample.told_time.map(|time| (time - NOW) / 1_000_000_000 + 60);
+            let second = sample.told_time.map(|time| (time - NOW) as f64 / 1e9 + 60.0);
             let second = second.map_or("-".to_owned(), |second| second.to_string());
             let _ = writeln!(told, "{} {second}", sample.device.as_deref().unwrap_or("-"));
             for reading in &sample.readings {
@@ -155,5 +169,58 @@ water/pump-1 10
     check(&read, "sparkplug command", "discarded: Some(\"a command\")\n");
     check(&read, "sparkplug device death", "water/pump-1/level 11\n  online=false\n");
     check(&read, "sparkplug node death", "water/pump-1 -\n  online=false\n");
-    assert_eq!(read.len(), 12, "each message has its expectation");
+    check(
+        &read,
+        "chirpstack object",
+        r#"
+0101010101010101 0.25
+  gps.bars.0=3
+  gps.bars.1=null
+  gps.fix=true
+  half=-0.5
+  level=1.25
+  none=null
+  text="Pasar"
+  zero=0
+  rx.rssi=-48
+  rx.snr=9.5
+  rx.f_cnt=70000
+"#,
+    );
+    check(
+        &read,
+        "chirpstack raw",
+        "
+0101010101010101 0.25
+  battery=100
+  temperature=25.5
+  humidity=60.5
+  rx.rssi=-113
+  rx.snr=-7.25
+  rx.f_cnt=70000
+",
+    );
+    check(&read, "chirpstack status", "0101010101010101 0.25\n  margin=-7\n  battery_level=88.3\n");
+    check(&read, "chirpstack mains", "0101010101010101 0.25\n  margin=10\n");
+    assert!(read["chirpstack join"].starts_with("discarded: "), "{}", read["chirpstack join"]);
+    let torn = &read["chirpstack torn"];
+    assert!(torn.starts_with("quarantined: ") && torn.contains("byte "), "{torn}");
+    check(
+        &read,
+        "lines",
+        r#"
+aws 1,a=b 5
+  count=12
+  field one=-1
+  large=2500000000000000000000
+  on=true
+  temperature=27.5
+  text="say \"hi\" \\ , = x"
+  tiny=0.0000001
+b -
+  pressure=1009.25
+"#,
+    );
+    check(&read, "lines in seconds", "c 7\n  u=1\n");
+    assert_eq!(read.len(), 20, "each message has its expectation");
 }

@@ -190,3 +190,81 @@ fn a_reload_waits_for_a_database_that_is_away_and_other_keys_for_the_next_start(
     assert_eq!(part["state"], "degraded", "{health}");
     assert!(part["reason"].as_str().is_some_and(|reason| reason.contains("log.level")), "{health}");
 }
+
+#[test]
+fn a_codec_s_new_version_is_taken_while_it_runs_only_if_it_passes_its_vectors() {
+    let (broker, database) = (Mosquitto::start(""), InfluxDb::start());
+    let dir = tempfile::tempdir().expect("a directory");
+    let (codecs, profiles) = (dir.path().join("codecs"), dir.path().join("profiles"));
+    std::fs::create_dir(&codecs).expect("a folder");
+    std::fs::create_dir(&profiles).expect("a folder");
+    let profile = "[profiles.generic.names]\n[profiles.gauge]\ncodec = \"gauge.js\"\nnames = {}\n";
+    std::fs::write(profiles.join("gauge.toml"), profile).expect("the profiles");
+    let devices = dir.path().join("devices.csv");
+    let columns = "id,city,district,site,latitude,longitude,profile,valid_from,time_zone,agency,datum_m\n";
+    std::fs::write(&devices, columns).expect("the registry");
+    let script = |level: &str| {
+        let text = format!("function decodeUplink(i) {{ return {{ data: {{ level: {level} }} }}; }}\n");
+        std::fs::write(codecs.join("gauge.js"), text).expect("the codec");
+    };
+    let vectors = |level: u32| {
+        let text = format!(
+            r#"[{{"input": {{"bytes": [5], "fPort": 1}}, "output": {{"data": {{"level": {level}}}}}}}]"#
+        );
+        std::fs::write(codecs.join("gauge.vectors.json"), text).expect("the vectors");
+    };
+    script("i.bytes[0]");
+    vectors(5);
+    let nadikota = Nadikota::start_alone(&format!(
+        "time_zone = \"Asia/Jakarta\"\ndevices = \"{}\"\nprofiles = \"{}\"\ncodecs = \"{}\"\nreload_every = \"100ms\"\n\
+         [log]\nrepeat_after = \"0s\"\n[mqtt]\nurl = \"mqtt://{}\"\n\
+         [[destinations]]\nkind = \"influxdb\"\nversion = \"1\"\nurl = \"{}\"\ndatabase = \"city\"\n\
+         [[routes]]\ntopic = \"bin/{{device}}\"\nformat = \"binary\"\nprofile = \"gauge\"\nmeasurement = \"gauge\"\n",
+        devices.display(),
+        profiles.display(),
+        codecs.display(),
+        broker.address(),
+        database.url(),
+    ));
+    poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));
+    let mut sent = 0;
+    let mut level = |device: &str| {
+        publish(broker.address(), "gauge", &[(format!("bin/{device}"), vec![7_u8])]);
+        sent += 1;
+        let account = city::settled(&nadikota, sent, LIMIT);
+        assert_eq!(account["stored"], sent, "{account}");
+        let rows = database.query(&format!("SELECT level FROM gauge WHERE device = '{device}'"));
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows[0]["level"].as_f64()
+    };
+    let refused = |what: &str| {
+        let health = nadikota.health()?;
+        let part = &health["parts"]["configuration"];
+        let told = part["reason"].as_str().is_some_and(|reason| reason.contains(what));
+        (part["state"] == "degraded" && told).then_some(())
+    };
+    let taken = |before: usize| {
+        poll_until(LIMIT, "the new codec is in force", || (told(&nadikota, IN_FORCE) > before).then_some(()));
+        let health = nadikota.health().expect("health");
+        assert_eq!(health["parts"]["configuration"]["state"], "ok", "{health}");
+    };
+    assert_eq!(level("first"), Some(7.0));
+    // It fails the vectors that are still those of the former version.
+    script("i.bytes[0] * 2");
+    poll_until(LIMIT, "the health tells of it", || refused("gauge.js: fails 1 of its 1 vectors"));
+    assert!(told(&nadikota, "fails 1 of its 1 vectors") > 0, "{}", nadikota.output());
+    assert!(nadikota.ready(), "the former codec stays in force");
+    assert_eq!(level("refused"), Some(7.0));
+    let before = told(&nadikota, IN_FORCE);
+    vectors(10);
+    taken(before);
+    assert_eq!(level("second"), Some(14.0));
+    script("i.bytes[0] *");
+    poll_until(LIMIT, "the health tells of it", || refused("gauge.js"));
+    assert_eq!(level("broken"), Some(14.0));
+    let before = told(&nadikota, IN_FORCE);
+    vectors(15);
+    script("i.bytes[0] * 3");
+    taken(before);
+    assert_eq!(level("third"), Some(21.0));
+}

@@ -5,6 +5,9 @@ import decimal
 
 import cbor2
 import pysparkplug as sp
+from chirpstack_api import gw, integration
+from google.protobuf import struct_pb2, timestamp_pb2
+from influxdb_client import Point, WritePrecision
 
 # 2026-11-24T00:00:00Z
 START = 1795478400
@@ -78,3 +81,55 @@ tell("sparkplug command", NODE.format("NCMD"), sp.NCmd(timestamp=MS, metrics=(
 )).encode(include_dtypes=True))
 tell("sparkplug device death", DEVICE.format("DDEATH"), sp.DDeath(timestamp=MS + 11000, seq=6).encode())
 tell("sparkplug node death", NODE.format("NDEATH"), sp.NDeath(timestamp=MS, bd_seq_metric=SEQ).encode())
+
+
+# --- ChirpStack: its own messages. ---
+
+UPLINK = dict(
+    deduplication_id="3ac7e3c4-4401-4b8d-9386-a5c902f9202d",
+    device_info=integration.DeviceInfo(
+        tenant_name="t", application_name="a", device_profile_name="level", device_name="Welang", dev_eui="0101010101010101",
+        tags={"site": "bridge"},
+    ),
+    dev_addr="00189440",
+    adr=True,
+    dr=2,
+    f_cnt=70_000,
+    f_port=85,
+    tx_info=gw.UplinkTxInfo(frequency=923_200_000),
+)
+AT = timestamp_pb2.Timestamp(seconds=START, nanos=250_000_000)
+HEARD = [
+    gw.UplinkRxInfo(gateway_id="0016c001f153a14c", uplink_id=4217106255, rssi=-113, snr=-7.25, metadata={"region": "as923_2"}),
+    gw.UplinkRxInfo(gateway_id="0016c001f153a14d", uplink_id=1, rssi=-48, snr=9.5),
+]
+decoded = struct_pb2.Struct()
+decoded.update({"level": 1.25, "gps": {"fix": True, "bars": [3, None]}, "text": "Pasar", "none": None, "zero": 0, "half": -0.5})
+EVENT = "application/a/device/0101010101010101/event/{}"
+tell("chirpstack object", EVENT.format("up"), integration.UplinkEvent(
+    time=AT, object=decoded, rx_info=HEARD, **UPLINK).SerializeToString(deterministic=True))
+# 25.5 °C and 60.5 %, as in the example of the device's maker.
+tell("chirpstack raw", "application/stations/device/0101010101010101/event/up", integration.UplinkEvent(
+    time=AT, data=bytes.fromhex("017564 0367ff00 046879"), rx_info=HEARD[:1], **UPLINK).SerializeToString())
+tell("chirpstack status", EVENT.format("status"), integration.StatusEvent(
+    time=AT, device_info=UPLINK["device_info"], margin=-7, battery_level=88.3).SerializeToString())
+tell("chirpstack mains", EVENT.format("status"), integration.StatusEvent(
+    time=AT, device_info=UPLINK["device_info"], margin=10, external_power_source=True).SerializeToString())
+tell("chirpstack join", EVENT.format("join"), integration.JoinEvent(
+    time=AT, device_info=UPLINK["device_info"], dev_addr="00189440").SerializeToString())
+whole = integration.UplinkEvent(time=AT, object=decoded, rx_info=HEARD, **UPLINK).SerializeToString(deterministic=True)
+tell("chirpstack torn", EVENT.format("up"), whole[:-3])
+
+
+# --- Line protocol. ---
+
+points = [
+    Point("weather").tag("device", "aws 1,a=b").tag("city", "pasuruan").field("temperature", 27.5).field("count", 12)
+    .field("on", True).field("text", 'say "hi" \\ , = x').field("tiny", 1e-7).field("large", 2.5e21).field("field one", -1)
+    .time(START * 1_000_000_000 + 5_000_000_000, WritePrecision.NS),
+    Point("no time, 100 %").tag("device", "b").field("pressure", 1009.25),
+]
+lines = "\n".join(point.to_line_protocol() for point in points)
+tell("lines", "lines", lines.encode())
+tell("lines in seconds", "lines/seconds",
+     Point("w").tag("device", "c").field("u", 1).time(START + 7, WritePrecision.S).to_line_protocol().encode())

@@ -1,0 +1,67 @@
+//! Engines: those of the calling thread, one for each codec that it has run, let go with their codec.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use super::engine::{Ended, Engine};
+use super::{Fault, FaultKind, Input, Limits, Output, Source};
+
+/// Engines that one thread keeps; a thread that runs more codecs makes all anew.
+const MOST_KEPT: usize = 64;
+
+thread_local! {
+    // An engine cannot leave its thread, and making one takes as long as some hundred uplinks.
+    static KEPT: RefCell<HashMap<*const Source, Kept>> = RefCell::default();
+}
+
+struct Kept {
+    /// Keeps the address its own, not the codec alive.
+    source: Weak<Source>,
+    engine: Engine,
+}
+
+pub(super) fn call(source: &Arc<Source>, input: &Input<'_>, limits: &Limits) -> Result<Output, Fault> {
+    if let Some(kept) = take(source) {
+        let Ended { result, reusable } = kept.engine.call(input, limits);
+        if reusable {
+            keep(source, kept);
+        }
+        match result {
+            // What went before counts in the used engine: only a new one says what the limits say everywhere.
+            Err(fault) if matches!(fault.kind, FaultKind::Steps | FaultKind::Memory | FaultKind::Stack) => {}
+            result => return result,
+        }
+    }
+    let engine = Engine::new(source, limits)?;
+    let Ended { result, reusable } = engine.call(input, limits);
+    if reusable && !source.changes_built_ins {
+        make_room();
+        keep(source, Kept { source: Arc::downgrade(source), engine });
+    }
+    result
+}
+
+/// Nothing is kept, and nothing taken, on a thread that is ending.
+fn take(source: &Arc<Source>) -> Option<Kept> {
+    KEPT.try_with(|kept| kept.borrow_mut().remove(&Arc::as_ptr(source))).ok().flatten()
+}
+
+fn keep(source: &Arc<Source>, kept: Kept) {
+    let _ = KEPT.try_with(|all| all.borrow_mut().insert(Arc::as_ptr(source), kept));
+}
+
+fn make_room() {
+    let _ = KEPT.try_with(|kept| {
+        let mut kept = kept.borrow_mut();
+        kept.retain(|_, kept| kept.source.strong_count() > 0);
+        if kept.len() >= MOST_KEPT {
+            kept.clear();
+        }
+    });
+}
+
+#[cfg(test)]
+pub(super) fn kept() -> usize {
+    KEPT.with(|kept| kept.borrow().len())
+}
