@@ -42,7 +42,10 @@ fn a_hundred_reloads_under_load_lose_nothing_and_invent_nothing() {
     let (devices, profiles) = (dir.path().join("devices.csv"), dir.path().join("profiles"));
     let registry = std::fs::read_to_string(shipped("devices.csv")).expect("the registry");
     std::fs::create_dir(&profiles).expect("a folder");
-    std::fs::copy(shipped("profiles/pasuruan.toml"), profiles.join("pasuruan.toml")).expect("the profiles");
+    // Those of the city's devices.
+    for name in ["pasuruan.toml", "lorawan.toml", "sensor_community.toml"] {
+        std::fs::copy(shipped("profiles").join(name), profiles.join(name)).expect("the profiles");
+    }
     std::fs::write(&devices, &registry).expect("the registry");
     let configuration = |routes: &str| {
         format!(
