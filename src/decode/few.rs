@@ -5,36 +5,34 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
-/// Far more than there are.
-const MOST: usize = 1000;
 /// How a reason begins that is one of size.
 pub(super) const TOO_MANY: &str = "a list of more than ";
 
 #[derive(Debug)]
-pub(super) struct Few<T>(pub(super) Vec<T>);
+pub(super) struct Few<T, const MOST: usize = 1000>(pub(super) Vec<T>);
 
-impl<T> Default for Few<T> {
+impl<T, const MOST: usize> Default for Few<T, MOST> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Few<T> {
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Few<T, MOST> {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
         reader.deserialize_seq(All(PhantomData))
     }
 }
 
-struct All<T>(PhantomData<T>);
+struct All<T, const MOST: usize>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for All<T> {
-    type Value = Few<T>;
+impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for All<T, MOST> {
+    type Value = Few<T, MOST>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Few<T>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Few<T, MOST>, A::Error> {
         let mut few = Vec::new();
         while let Some(item) = items.next_element()? {
             if few.len() >= MOST {
