@@ -46,8 +46,8 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for All<T, MOST> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::malformed;
     use super::*;
+    use crate::decode::malformed;
     use crate::outcome::Reason;
 
     #[test]
