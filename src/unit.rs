@@ -1,6 +1,7 @@
 //! Units: which there are, and conversions that add no error a person would see.
 
 mod amount;
+mod index;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,9 @@ impl Unit {
     /// The unit of that name or alias. Case matters, for `mW` is not `MW`, except in words: `Celsius`, `PERSEN`.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        find(|name| name == text)
-            .or_else(|| is_word(text).then(|| find(|name| name.eq_ignore_ascii_case(text))).flatten())
+        let same = |name: &&str| name.eq_ignore_ascii_case(text);
+        let word = || TABLE.iter().find(|row| same(&row.name) || row.aliases.iter().any(same));
+        index::row(text).or_else(|| is_word(text).then(word).flatten()).map(Self)
     }
 
     pub fn name(self) -> &'static str {
@@ -39,10 +41,6 @@ impl Unit {
                 .at(value)
         })
     }
-}
-
-fn find(same: impl Fn(&str) -> bool) -> Option<Unit> {
-    TABLE.iter().find(|row| same(row.name) || row.aliases.iter().any(|alias| same(alias))).map(Unit)
 }
 
 /// A spelling of letters only, and of enough of them to be no symbol.

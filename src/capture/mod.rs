@@ -7,7 +7,7 @@
 //!
 //! `time` is when it was received. A payload that is not text is told in `base64`. `qos` and `retain` may be left out
 //! (1 and false), so that a line can be written by hand. Secrets that stand in topics are written as `hidden-1`,
-//! `hidden-2`: the same one under the same name, so that devices stay apart.
+//! `hidden-2`: the same one under the same name, so that devices stay apart; a payload that repeats one has `***`.
 
 mod mask;
 mod read;

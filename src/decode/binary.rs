@@ -27,7 +27,7 @@ impl Settings {
 }
 
 pub(super) fn decode<'a>(settings: &Settings, payload: &'a [u8]) -> Result<Decoded<'a>, Rejection> {
-    let bytes = settings.encoding.read(payload)?;
+    let bytes = settings.encoding.read(payload)?.into_owned();
     if bytes.is_empty() {
         return Err(Rejection::new(Reason::NoValue, "no bytes"));
     }

@@ -1,5 +1,7 @@
 //! Bytes: numbers out of frames, with the offset where they end too early; and frames out of hex and base64 text.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -24,11 +26,11 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    pub(super) fn read(self, payload: &[u8]) -> Result<Vec<u8>, Rejection> {
+    pub(super) fn read(self, payload: &[u8]) -> Result<Cow<'_, [u8]>, Rejection> {
         match self {
-            Self::Bytes => Ok(payload.to_vec()),
-            Self::Hex => hex(super::text(payload)?.trim()),
-            Self::Base64 => base64(super::text(payload)?.trim()),
+            Self::Bytes => Ok(Cow::Borrowed(payload)),
+            Self::Hex => hex(super::text(payload)?.trim()).map(Cow::Owned),
+            Self::Base64 => base64(super::text(payload)?.trim()).map(Cow::Owned),
         }
     }
 }
@@ -100,6 +102,10 @@ impl<'f> Reader<'f> {
 
     pub(super) fn skip(&mut self, size: usize, what: &str) -> Result<(), Rejection> {
         self.take(size, what).map(|_| ())
+    }
+
+    pub(super) fn byte(&mut self, what: &str) -> Result<u8, Rejection> {
+        self.take(1, what).map(|taken| taken.first().copied().unwrap_or_default())
     }
 
     /// A whole number of at most 7 bytes, or of 8 that has a sign.

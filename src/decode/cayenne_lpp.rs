@@ -7,83 +7,117 @@
 //! frame: the first is stored, the second refused unless it is equal. A type 133 (Unix time) is the whole frame's time.
 //! Setting `encoding`: how the bytes are written in the payload, `bytes` (default), `hex` or `base64`.
 
+use std::borrow::Cow;
+
 use super::bytes::Reader;
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue, Sample};
 
 /// A value of one number: name, size in bytes, signed, how many to one of its unit, unit.
 struct Plain {
-    name: &'static str,
+    /// Alone, and with each of the first channels.
+    names: &'static [&'static str],
     size: usize,
     signed: bool,
     per_unit: f64,
     unit: Option<&'static str>,
 }
 
-const fn plain(
-    name: &'static str,
-    size: usize,
-    signed: bool,
-    per_unit: f64,
-    unit: Option<&'static str>,
-) -> Option<Plain> {
-    Some(Plain { name, size, signed, per_unit, unit })
+/// Devices count their channels from 0 or 1, so most names need not be put together.
+macro_rules! plain {
+    ($name:literal, $size:literal, $signed:literal, $per_unit:literal, $unit:expr) => {
+        Some(Plain {
+            names: plain!(@ $name: "_0" "_1" "_2" "_3" "_4" "_5" "_6" "_7" "_8" "_9" "_10" "_11" "_12" "_13" "_14" "_15"),
+            size: $size,
+            signed: $signed,
+            per_unit: $per_unit,
+            unit: $unit,
+        })
+    };
+    (@ $name:literal: $($channel:literal)+) => { &[$name, $(concat!($name, $channel)),+] };
+}
+
+impl Plain {
+    fn name(&self) -> &'static str {
+        self.names.first().copied().unwrap_or_default()
+    }
+
+    fn name_on(&self, channel: u8) -> Cow<'static, str> {
+        let known = self.names.get(usize::from(channel).saturating_add(1));
+        known.map_or_else(|| named(self.name(), channel, "").into(), |name| Cow::Borrowed(*name))
+    }
+}
+
+/// `NAME_CHANNEL`, and a part behind it.
+fn named(name: &str, channel: u8, part: &str) -> String {
+    let mut text = String::with_capacity(name.len().saturating_add(part.len()).saturating_add(5));
+    text.push_str(name);
+    text.push('_');
+    for (least, digit) in [(100, channel / 100), (10, channel / 10 % 10), (0, channel % 10)] {
+        if channel >= least {
+            text.push(char::from(b'0'.saturating_add(digit)));
+        }
+    }
+    if !part.is_empty() {
+        text.push('.');
+        text.push_str(part);
+    }
+    text
 }
 
 const fn of(kind: u8) -> Option<Plain> {
     match kind {
-        0 => plain("digital_in", 1, false, 1.0, None),
-        1 => plain("digital_out", 1, false, 1.0, None),
-        2 => plain("analog_in", 2, true, 100.0, None),
-        3 => plain("analog_out", 2, true, 100.0, None),
-        100 => plain("generic", 4, false, 1.0, None),
-        101 => plain("luminosity", 2, false, 1.0, Some("lx")),
-        102 => plain("presence", 1, false, 1.0, None),
-        103 => plain("temperature", 2, true, 10.0, Some("Cel")),
-        104 => plain("relative_humidity", 1, false, 2.0, Some("%")),
-        115 => plain("barometric_pressure", 2, false, 10.0, Some("hPa")),
-        116 => plain("voltage", 2, false, 100.0, Some("V")),
-        117 => plain("current", 2, false, 1000.0, Some("A")),
-        118 => plain("frequency", 4, false, 1.0, Some("Hz")),
-        120 => plain("percentage", 1, false, 1.0, Some("%")),
-        121 => plain("altitude", 2, true, 1.0, Some("m")),
-        125 => plain("concentration", 2, false, 1.0, Some("ppm")),
-        128 => plain("power", 2, false, 1.0, Some("W")),
-        130 => plain("distance", 4, false, 1000.0, Some("m")),
-        131 => plain("energy", 4, false, 1000.0, Some("kWh")),
-        132 => plain("direction", 2, false, 1.0, Some("deg")),
-        142 => plain("switch", 1, false, 1.0, None),
+        0 => plain!("digital_in", 1, false, 1.0, None),
+        1 => plain!("digital_out", 1, false, 1.0, None),
+        2 => plain!("analog_in", 2, true, 100.0, None),
+        3 => plain!("analog_out", 2, true, 100.0, None),
+        100 => plain!("generic", 4, false, 1.0, None),
+        101 => plain!("luminosity", 2, false, 1.0, Some("lx")),
+        102 => plain!("presence", 1, false, 1.0, None),
+        103 => plain!("temperature", 2, true, 10.0, Some("Cel")),
+        104 => plain!("relative_humidity", 1, false, 2.0, Some("%")),
+        115 => plain!("barometric_pressure", 2, false, 10.0, Some("hPa")),
+        116 => plain!("voltage", 2, false, 100.0, Some("V")),
+        117 => plain!("current", 2, false, 1000.0, Some("A")),
+        118 => plain!("frequency", 4, false, 1.0, Some("Hz")),
+        120 => plain!("percentage", 1, false, 1.0, Some("%")),
+        121 => plain!("altitude", 2, true, 1.0, Some("m")),
+        125 => plain!("concentration", 2, false, 1.0, Some("ppm")),
+        128 => plain!("power", 2, false, 1.0, Some("W")),
+        130 => plain!("distance", 4, false, 1000.0, Some("m")),
+        131 => plain!("energy", 4, false, 1000.0, Some("kWh")),
+        132 => plain!("direction", 2, false, 1.0, Some("deg")),
+        142 => plain!("switch", 1, false, 1.0, None),
         _ => None,
     }
 }
 
+/// Room made before it is known what comes.
+const MOST_AT_ONCE: usize = 64;
 const AXES: [&str; 3] = ["x", "y", "z"];
 
 /// Reads one frame.
 pub(super) fn decode(bytes: &[u8], most: usize) -> Result<Sample<'static>, Rejection> {
-    let mut sample = Sample::default();
+    // No value takes less than three bytes.
+    let count = (bytes.len() / 3).min(MOST_AT_ONCE);
+    let mut sample = Sample { readings: Vec::with_capacity(count), ..Sample::default() };
     let mut reader = Reader::new(bytes);
     while !reader.is_empty() {
         let start = reader.offset();
-        let channel = reader.whole(1, false, false, "a channel")?;
-        let kind = reader.whole(1, false, false, "a type")?;
-        let kind = u8::try_from(kind).unwrap_or(u8::MAX);
-        let mut add = |name: String, value: f64, unit: Option<&'static str>| {
+        let channel = reader.byte("a channel")?;
+        let kind = reader.byte("a type")?;
+        let mut add = |name: Cow<'static, str>, value: f64, unit: Option<&'static str>| {
             if sample.readings.len() >= most {
                 return Err(Rejection::new(Reason::TooComplex, format!("more than {most} values")));
             }
             let value = ReadingValue::Number(value);
-            sample.readings.push(Reading {
-                name: name.into(),
-                value,
-                unit: unit.map(Into::into),
-                channel: None,
-            });
+            let unit = unit.map(Cow::Borrowed);
+            sample.readings.push(Reading { name, value, unit, channel: None });
             Ok(())
         };
-        if let Some(Plain { name, size, signed, per_unit, unit }) = of(kind) {
-            let value = reader.number(size, signed, name)?;
-            add(format!("{name}_{channel}"), value / per_unit, unit)?;
+        if let Some(plain) = of(kind) {
+            let value = reader.number(plain.size, plain.signed, plain.name())?;
+            add(plain.name_on(channel), value / plain.per_unit, plain.unit)?;
             continue;
         }
         let mut parts = |name: &str,
@@ -93,7 +127,7 @@ pub(super) fn decode(bytes: &[u8], most: usize) -> Result<Sample<'static>, Rejec
                          unit: [Option<&'static str>; 3]| {
             for ((part, per), unit) in parts.iter().zip(per).zip(unit) {
                 let value = reader.number(sizes.0, sizes.1, name)?;
-                add(format!("{name}_{channel}.{part}"), value / per, unit)?;
+                add(named(name, channel, part).into(), value / per, unit)?;
             }
             Ok::<(), Rejection>(())
         };

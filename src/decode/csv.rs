@@ -63,6 +63,11 @@ pub(super) fn decode<'a>(
     text: &'a str,
     hints: &Hints<'_>,
 ) -> Result<Decoded<'a>, Rejection> {
+    // Empty lines cost as well: of too many lines none is read.
+    let most = hints.limits.max_values;
+    if text.lines().nth(most).is_some() {
+        return Err(Rejection::new(Reason::TooComplex, format!("more than {most} lines")));
+    }
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let columns: Vec<Cow<'a, str>> = match &settings.columns {
         Some(columns) => columns.iter().map(|name| Cow::Borrowed(name.as_str())).collect(),

@@ -56,6 +56,8 @@ struct State<'de, 'w> {
     in_sample: bool,
     depth: usize,
     values: usize,
+    /// Objects and arrays; empty ones cost as well.
+    containers: usize,
     /// Why it ended, where the JSON itself is sound.
     refused: Option<Rejection>,
 }
@@ -74,6 +76,7 @@ pub(super) fn flatten<'de>(
         in_sample: false,
         depth: 0,
         values: 0,
+        containers: 0,
         refused: None,
     };
     let mut reader = serde_json::Deserializer::from_str(text);
@@ -98,6 +101,11 @@ impl<'de> State<'de, '_> {
     }
 
     fn enter<E: Error>(&mut self) -> Result<(), E> {
+        self.containers += 1;
+        let most = self.hints.limits.max_values;
+        if self.containers > most {
+            return Err(self.refuse(Reason::TooComplex, format!("more than {most} objects and arrays")));
+        }
         self.depth += 1;
         let most = self.hints.limits.max_depth;
         if self.depth > most {

@@ -185,11 +185,10 @@ impl<'a> Reader<'a> {
     }
 
     fn until(&mut self, end: impl Fn(u8) -> bool) -> &'a str {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| !end(byte)) {
-            self.step();
-        }
-        self.text.get(start..self.at).unwrap_or_default()
+        let left = self.text.get(self.at..).unwrap_or_default();
+        let length = left.bytes().position(end).unwrap_or(left.len());
+        self.at = self.at.saturating_add(length);
+        left.get(..length).unwrap_or_default()
     }
 
     /// A name or a tag's value up to one of the ends, which a backslash makes part of it.
@@ -198,6 +197,10 @@ impl<'a> Reader<'a> {
         while let Some(byte) = self.peek() {
             if byte == b'\n' || end(byte) {
                 break;
+            }
+            if self.at.saturating_sub(start) > MAX_TEXT {
+                let detail = format!("{what} has more than {MAX_TEXT} bytes");
+                return Err(Rejection::new(Reason::TooComplex, detail));
             }
             self.step();
             if byte == b'\\' && self.peek().is_some_and(|next| matches!(next, b',' | b'=' | b' ')) {

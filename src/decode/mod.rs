@@ -7,6 +7,7 @@ mod bytes;
 mod cayenne_lpp;
 mod chirpstack;
 pub mod csv;
+mod few;
 mod fiware;
 mod flatten;
 mod frames;
@@ -246,7 +247,12 @@ fn malformed(error: &serde_json::Error) -> Rejection {
     const MOST: usize = 160;
     let text = error.to_string();
     let too_large = error.is_syntax() && text.starts_with("number out of range");
-    let reason = if too_large { Reason::NotFinite } else { Reason::Malformed };
+    let too_many = error.is_data() && text.starts_with(few::TOO_MANY);
+    let reason = match (too_large, too_many) {
+        (true, _) => Reason::NotFinite,
+        (_, true) => Reason::TooComplex,
+        _ => Reason::Malformed,
+    };
     if text.chars().nth(MOST).is_none() {
         return Rejection::new(reason, text);
     }

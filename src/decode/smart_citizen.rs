@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use super::few::Few;
 use super::told::{TimeFormat, Told};
 use super::{Decoded, Hints, malformed, text};
 use crate::outcome::{Reason, Rejection};
@@ -52,14 +53,14 @@ impl Settings {
 #[derive(Deserialize)]
 struct Batch<'a> {
     #[serde(borrow)]
-    data: Vec<Entry<'a>>,
+    data: Few<Entry<'a>, 10_000>,
 }
 
 #[derive(Deserialize)]
 struct Entry<'a> {
     #[serde(borrow)]
     recorded_at: Option<Cow<'a, str>>,
-    sensors: Vec<Sensor>,
+    sensors: Few<Sensor, 10_000>,
 }
 
 #[derive(Deserialize)]
@@ -101,14 +102,14 @@ type Samples<'a> = (Vec<Sample<'a>>, Option<Rejection>);
 fn batch<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Samples<'a>, Rejection> {
     let batch: Batch<'a> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
     let most = hints.limits.max_values;
-    let count = batch.data.iter().map(|entry| entry.sensors.len()).sum::<usize>().max(batch.data.len());
+    let count = batch.data.0.iter().map(|entry| entry.sensors.0.len()).sum::<usize>().max(batch.data.0.len());
     if count > most {
         return Err(Rejection::new(Reason::TooComplex, format!("more than {most} values")));
     }
     let (mut samples, mut rest) = (Vec::new(), None);
-    for entry in batch.data {
+    for entry in batch.data.0 {
         let time = entry.recorded_at.map(|told| utc(told)).transpose();
-        let readings = entry.sensors.into_iter().map(|sensor| reading(sensor.id, sensor.value)).collect();
+        let readings = entry.sensors.0.into_iter().map(|sensor| reading(sensor.id, sensor.value)).collect();
         match time {
             Ok(time) => samples.push(Sample { time, readings, ..Sample::default() }),
             Err(wrong) => drop(rest.get_or_insert(wrong)),

@@ -1,6 +1,7 @@
 //! Tests of the decoders: what they read, and above all what they refuse.
 
 mod cost;
+mod shapes;
 
 use std::borrow::Cow;
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::bytes::base64;
+use super::few::Few;
 use super::flatten::{flatten_object, flatten_timed};
 use super::told::{TimeFormat, Told};
 use super::{Decoded, Hints, malformed};
@@ -50,9 +51,9 @@ struct UplinkMessage<'a> {
     #[serde(borrow)]
     normalized_payload: Option<&'a RawValue>,
     #[serde(default)]
-    decoded_payload_warnings: Vec<String>,
+    decoded_payload_warnings: Few<String>,
     #[serde(default)]
-    rx_metadata: Vec<Heard>,
+    rx_metadata: Few<Heard>,
     #[serde(borrow)]
     received_at: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -97,7 +98,7 @@ pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>
     if decoded.is_none() && bytes.is_empty() {
         return Ok(Decoded::NotData("an uplink without a payload".to_owned()));
     }
-    let best = up.rx_metadata.iter().filter_map(|heard| Some((heard.rssi?, heard.snr)));
+    let best = up.rx_metadata.0.iter().filter_map(|heard| Some((heard.rssi?, heard.snr)));
     let best = best.max_by(|a, b| a.0.total_cmp(&b.0));
     let radio = [
         ("rx.rssi", best.map(|best| best.0)),
@@ -108,7 +109,7 @@ pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>
         let value = ReadingValue::Number(value?);
         Some(Reading { name: Cow::Borrowed(name), value, unit: None, channel: None })
     });
-    let mut warnings = up.decoded_payload_warnings;
+    let mut warnings = up.decoded_payload_warnings.0;
     warnings.truncate(MOST_WARNINGS);
     Ok(Decoded::Uplink(Box::new(Uplink {
         device: message.end_device_ids.and_then(|ids| ids.device_id),

@@ -102,11 +102,13 @@ impl TimeFormat {
 
 /// With an offset or `Z` as it says, without one in `zone`.
 fn iso(text: &str, zone: &TimeZone) -> Option<i64> {
-    let timestamp = match text.parse::<Timestamp>() {
-        Ok(timestamp) => timestamp,
-        Err(_) => zone.to_timestamp(text.parse::<DateTime>().ok()?).ok()?,
-    };
-    i64::try_from(timestamp.as_nanosecond()).ok()
+    const DATE: usize = 10;
+    let local = || zone.to_timestamp(text.parse::<DateTime>().ok()?).ok();
+    let absolute = || text.parse::<Timestamp>().ok();
+    // A try that fails costs more than one that does not, and behind the date it shows which will.
+    let zoned = text.bytes().skip(DATE).any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
+    let timestamp = if zoned { absolute().or_else(local) } else { local().or_else(absolute) };
+    i64::try_from(timestamp?.as_nanosecond()).ok()
 }
 
 #[cfg(test)]

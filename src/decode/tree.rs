@@ -70,7 +70,7 @@ impl<'a> Node<'a> {
         }
         let below = |below: Cow<'a, str>| match &*name {
             "" => below,
-            name => Cow::Owned(format!("{name}.{below}")),
+            name => Cow::Owned([name, ".", &*below].concat()),
         };
         let value = match self {
             Node::Null => ReadingValue::Null,

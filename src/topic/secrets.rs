@@ -2,11 +2,11 @@
 //!
 //! A level is secret where its route calls it `{secret}`, and where a platform's own topics have a key, whether a route
 //! says so or not. It is shown as `***`, and so is its text wherever the payload repeats it. The journal and the
-//! quarantine keep the message as it came.
+//! quarantine keep the message as it came; a capture has a name for each key, so that devices stay apart.
 
 use std::borrow::Cow;
 
-use super::{Level, Template};
+use super::{Level, Template, overlap};
 use crate::message::Record;
 
 /// The capture whose text nobody is shown.
@@ -18,13 +18,30 @@ const SHORTEST: usize = 4;
 /// A longer one is no key, and looking for it could take long.
 const LONGEST: usize = 128;
 
-/// FIWARE's agents, oneM2M as Antares uses it, and Smart Citizen.
+/// FIWARE's agents, oneM2M as Antares uses it, and Smart Citizen. A route cannot give their keys another name.
 const KNOWN: &[&str] = &[
     "/ul/{secret}/#",
     "/json/{secret}/#",
     "/oneM2M/req/{secret}/antares-cse/#",
     "/oneM2M/resp/antares-cse/{secret}/#",
+    "oneM2M/req/{secret}/antares-cse/#",
+    "oneM2M/resp/antares-cse/{secret}/#",
     "device/sck/{secret}/#",
+];
+
+/// FIWARE's agents without their leading slash (`avoidLeadingSlash`), and without their protocol, as older ones are
+/// written to. Such a topic may also be anyone's, so a route that gives the level another name is believed.
+const LIKELY: &[&str] = &[
+    "ul/{secret}/+/attrs/#",
+    "ul/{secret}/+/cmd/#",
+    "ul/{secret}/+/cmdexe/#",
+    "ul/{secret}/+/configuration/#",
+    "json/{secret}/+/attrs/#",
+    "json/{secret}/+/cmd/#",
+    "json/{secret}/+/cmdexe/#",
+    "json/{secret}/+/configuration/#",
+    "/{secret}/+/attrs/#",
+    "/{secret}/+/cmdexe/#",
 ];
 
 /// The templates of topics that hold a secret.
@@ -34,8 +51,12 @@ pub struct Secrets(Vec<Template>);
 impl Secrets {
     /// Those of the routes, and those that are known anyway.
     pub fn of<'t>(routes: impl Iterator<Item = &'t Template>) -> Self {
+        let routes: Vec<_> = routes.collect();
         let known = KNOWN.iter().filter_map(|text| Template::parse(text).ok());
-        Self(routes.filter(|route| route.has_capture(SECRET)).cloned().chain(known).collect())
+        let likely = LIKELY.iter().filter_map(|text| Template::parse(text).ok());
+        let likely = likely.filter(|template| !routes.iter().any(|route| route.names_otherwise(template)));
+        let own = routes.iter().filter(|route| route.has_capture(SECRET)).map(|route| (*route).clone());
+        Self(own.chain(known).chain(likely).collect())
     }
 
     /// The secret levels of a topic.
@@ -53,32 +74,40 @@ impl Secrets {
 
     /// The topic as people may see it.
     pub fn topic<'a>(&self, topic: &'a str) -> Cow<'a, str> {
+        self.named(topic, |_| STARS.to_owned())
+    }
+
+    /// The topic with a name for each secret; one without wildcards leaves it a topic of the same routes.
+    pub fn named<'a>(&self, topic: &'a str, mut name: impl FnMut(&str) -> String) -> Cow<'a, str> {
         let secret = self.levels(topic.as_bytes());
         if secret.is_empty() {
             return Cow::Borrowed(topic);
         }
-        let is_secret = |index: usize| secret.iter().any(|(at, _)| *at == index);
-        let levels = topic.split('/').enumerate();
-        let shown: Vec<_> =
-            levels.map(|(index, level)| if is_secret(index) { STARS } else { level }).collect();
-        Cow::Owned(shown.join("/"))
+        let mut shown = |(index, level)| match secret.iter().any(|(at, _)| *at == index) {
+            true => Cow::Owned(name(level)),
+            false => Cow::Borrowed(level),
+        };
+        let levels: Vec<_> = topic.split('/').enumerate().map(&mut shown).collect();
+        Cow::Owned(levels.join("/"))
+    }
+
+    /// The payload with stars wherever it repeats a secret of its topic; it never grows.
+    pub fn payload<'a>(&self, topic: &[u8], payload: &'a [u8]) -> Cow<'a, [u8]> {
+        let secret = self.levels(topic);
+        secret.iter().fold(Cow::Borrowed(payload), |text, (_, secret)| hide(text, secret))
     }
 
     /// The message as people may see it: the topic's secrets are hidden there and in the payload.
     pub fn shown<'r>(&self, record: &'r Record) -> Cow<'r, Record> {
-        let secret = self.levels(&record.message.topic);
-        if secret.is_empty() {
+        let topic = &record.message.topic;
+        if self.levels(topic).is_empty() {
             return Cow::Borrowed(record);
         }
         let mut shown = record.clone();
-        let levels = record.message.topic.split(|byte| *byte == b'/').enumerate();
-        let is_secret = |index: usize| secret.iter().any(|(at, _)| *at == index);
-        let levels: Vec<_> =
-            levels.map(|(index, level)| if is_secret(index) { STARS.as_bytes() } else { level }).collect();
-        shown.message.topic = levels.join(&b'/').into();
-        let payload = &record.message.payload;
-        let hidden = secret.iter().fold(Cow::Borrowed(&payload[..]), |text, (_, secret)| hide(text, secret));
-        if let Cow::Owned(hidden) = hidden {
+        // What is no UTF-8 is no topic, and is shown with marks in those places everywhere.
+        let text = String::from_utf8_lossy(topic);
+        shown.message.topic = self.topic(&text).into_owned().into();
+        if let Cow::Owned(hidden) = self.payload(topic, &record.message.payload) {
             shown.message.payload = hidden.into();
         }
         Cow::Owned(shown)
@@ -98,6 +127,14 @@ impl Template {
                 _ => None,
             }
         })
+    }
+
+    /// Whether it captures what `likely` takes for a secret under another name.
+    fn names_otherwise(&self, likely: &Self) -> bool {
+        let at = likely.levels.iter().position(|level| matches!(level, Level::Capture(_)));
+        let level = at.and_then(|at| self.levels.get(at));
+        matches!(level, Some(Level::Capture(name)) if name != SECRET)
+            && overlap(&self.filter(), &likely.filter())
     }
 }
 
@@ -141,6 +178,12 @@ mod tests {
             ("/oneM2M/req/ab:cd/antares-cse/json", "/oneM2M/req/***/antares-cse/json"),
             ("/oneM2M/resp/antares-cse/ab:cd/json", "/oneM2M/resp/antares-cse/***/json"),
             ("device/sck/t0ken/readings", "device/sck/***/readings"),
+            ("oneM2M/req/ab:cd/antares-cse/json", "oneM2M/req/***/antares-cse/json"),
+            ("json/k3y/d1/cmdexe", "json/***/d1/cmdexe"),
+            ("ul/k3y/d1/attrs/t", "ul/***/d1/attrs/t"),
+            ("ul/k3y/d1/t", "ul/k3y/d1/t"),
+            ("/k3y/d1/attrs", "/***/d1/attrs"),
+            ("/ul//d1/attrs", "/ul//d1/attrs"),
             ("city/k3y", "city/k3y"),
             ("own/k3y", "own/k3y"),
             ("own//d1", "own//d1"),
@@ -149,6 +192,22 @@ mod tests {
             let record = Record::pasted(topic.to_owned().into(), "x".into(), 0, false);
             assert_eq!(secrets().shown(&record).message.topic, shown.as_bytes());
         }
+    }
+
+    #[test]
+    fn a_likely_key_is_what_the_route_says_it_is() {
+        let secrets = |text: &str| Secrets::of([Template::parse(text).unwrap()].iter());
+        assert_eq!(secrets("/{city}/{device}/attrs").topic("/pasuruan/d1/attrs"), "/pasuruan/d1/attrs");
+        assert_eq!(secrets("/{city}/{device}/air").topic("/k3y/d1/attrs"), "/***/d1/attrs");
+        assert_eq!(secrets("/{secret}/{device}/attrs").topic("/k3y/d1/attrs"), "/***/d1/attrs");
+        assert_eq!(secrets("/{city}/{device}/attrs").topic("/ul/k3y/d1/attrs"), "/ul/***/d1/attrs");
+    }
+
+    #[test]
+    fn a_topic_that_is_no_text_hides_its_secret_too() {
+        let record = Record::pasted((&b"own/k3y-1/\xff"[..]).into(), "k3y-1".into(), 0, false);
+        let shown = secrets().shown(&record).into_owned().message;
+        assert_eq!((&*shown.topic, &*shown.payload), ("own/***/\u{fffd}".as_bytes(), &b"***"[..]));
     }
 
     #[test]

@@ -15,7 +15,10 @@
 
 mod backlog;
 mod boxed;
+mod cases;
 mod client;
+mod formats;
+mod hostile;
 mod latency;
 mod load;
 mod memory;
@@ -54,6 +57,8 @@ type Measure = fn(Scale, &mut Report);
 
 const MEASURES: &[(&str, Measure)] = &[
     ("parts", parts::measure),
+    ("formats", formats::measure),
+    ("hostile", hostile::measure),
     ("store", store::measure),
     ("backlog", backlog::measure),
     ("latency", latency::measure),
@@ -68,6 +73,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if arguments.first().is_some_and(|first| first == "client") {
         return client::run(&arguments[1..]);
+    }
+    if arguments.len() == 3 && arguments[0] == "hostile" {
+        return hostile::run(&arguments[1..]);
     }
     let scale = Scale { quick: arguments.iter().any(|argument| argument == "--quick") };
     let chosen: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();

@@ -121,7 +121,8 @@ impl Hearing {
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {}", Span(PATIENCE))))
             .map_err(|why| anyhow!("{broker}: {why}"))?;
-        let (began, mut mask, limit) = (Instant::now(), Mask::default(), self.max_size.as_u64());
+        let (began, mut mask, limit) =
+            (Instant::now(), Mask::new(config.transform.secrets()), self.max_size.as_u64());
         let mut progress = Progress::of("messages", true);
         let (messages, bytes, left_out, gaps) = (0, 0, 0, 0);
         let mut heard = Heard { messages, bytes, left_out, gaps, ended: Ended::Time, broker };

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::bytes::{base64, hex};
+use super::few::Few;
 use super::flatten::flatten_object;
 use super::told::{TimeFormat, Told};
 use super::{Decoded, Hints, malformed};
@@ -50,8 +51,8 @@ struct Event<'a> {
     f_cnt: Option<f64>,
     #[serde(default)]
     f_port: u16,
-    #[serde(default)]
-    rx_info: Vec<RxInfo<'a>>,
+    #[serde(borrow, default)]
+    rx_info: Few<RxInfo<'a>>,
 }
 
 /// How one gateway heard it; zeros are left out of proto3 JSON.
@@ -96,7 +97,7 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
         Some(info) => (info.dev_eui, info.device_profile_name),
         None => (event.dev_eui.as_deref().map(eui).transpose()?.map(Cow::Owned), event.device_profile_name),
     };
-    let gateway_time = || event.rx_info.iter().find_map(|heard| heard.time.clone()).filter(|_| v3);
+    let gateway_time = || event.rx_info.0.iter().find_map(|heard| heard.time.clone()).filter(|_| v3);
     let time = event.time.or_else(gateway_time);
     let time = time.map(|time| TimeFormat::Iso.read(&Told::Text(time), hints.zone)).transpose()?;
     let bytes = event.data.as_deref().map(base64).transpose()?.unwrap_or_default();
@@ -110,7 +111,7 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
         _ => None,
     };
     if decoded.is_some() || !bytes.is_empty() {
-        let heard = event.rx_info.iter().map(|heard| (heard.rssi, heard.snr));
+        let heard = event.rx_info.0.iter().map(|heard| (heard.rssi, heard.snr));
         let radio = link(heard, event.f_cnt);
         let port = event.f_port;
         let (device, warnings) = (told, Vec::new());

@@ -45,7 +45,7 @@ fn groups<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Vec<Sample<'a>>, Rejec
         // One stroke before the first name is tolerated, as the agent does.
         let inside = group.strip_prefix('|').unwrap_or(group);
         start = start.saturating_add(group.len().saturating_sub(inside.len()));
-        let count = inside.split('|').count();
+        let count = inside.split('|').take(hints.limits.max_values.saturating_add(1)).count();
         values = values.saturating_add(count);
         if values > hints.limits.max_values {
             let detail = format!("more than {} values", hints.limits.max_values);

@@ -114,23 +114,23 @@ impl<'a> Reader<'a> {
         let (mut record, mut seen) = (Record::default(), Seen::default());
         while self.more(&mut left)? {
             let position = self.at.position();
-            let Some(label) = self.label()? else {
+            let Some(number) = self.label()? else {
                 self.skip(2)?;
                 continue;
             };
-            let member = self.member(label)?;
-            record.set(&mut seen, label, member).map_err(|fault| Fault::At(position, fault))?;
+            let member = self.member(LABELS.get(number).map_or("", |(label, _)| *label))?;
+            record.set(&mut seen, number, member).map_err(|fault| Fault::At(position, fault))?;
         }
         Ok(record)
     }
 
-    /// Nothing where the label may be passed over.
-    fn label(&mut self) -> Result<Option<&'static str>, Fault> {
+    /// Its number among the labels; nothing where it may be passed over.
+    fn label(&mut self) -> Result<Option<usize>, Fault> {
         let position = self.at.position();
         match self.at.datatype()? {
             Type::String => {
                 let label = self.at.str()?;
-                let known = LABELS.iter().find(|(known, _)| *known == label).map(|(known, _)| *known);
+                let known = LABELS.iter().position(|(known, _)| *known == label);
                 if known.is_none() && label.ends_with('_') {
                     return Err(Fault::At(position, Record::not_understood(label)));
                 }
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
             }
             Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::I8 | Type::I16 | Type::I32 | Type::I64 => {
                 let number = self.at.i64()?;
-                let known = LABELS.iter().find(|(_, known)| *known == number).map(|(known, _)| *known);
+                let known = LABELS.iter().position(|(_, known)| *known == number);
                 // The table is closed: whatever is added later has a text.
                 known.map(Some).ok_or_else(|| {
                     Fault::At(position, format!("the label {number}, which SenML does not have"))

@@ -18,9 +18,14 @@ pub(super) struct Name<'a> {
 impl<'a> Name<'a> {
     /// Nothing where the full name is one that RFC 8428, 4.5.1 forbids.
     pub(super) fn split(base: &Cow<'a, str>, own: &Cow<'a, str>) -> Option<Self> {
+        if let (Cow::Borrowed(base), Cow::Borrowed(own)) = (base, own)
+            && let Some(device) = whole_device(base, own)
+        {
+            let (device, reading) = (Some(Cow::Borrowed(device)), Some(Cow::Borrowed(*own)));
+            return Some(Self { device, reading });
+        }
         let full =
             if own.is_empty() { Cow::Borrowed(&**base) } else { Cow::Owned([&**base, &**own].concat()) };
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-:./_".contains(&byte);
         if !full.starts_with(|first: char| first.is_ascii_alphanumeric()) || !full.bytes().all(allowed) {
             return None;
         }
@@ -43,9 +48,42 @@ impl<'a> Name<'a> {
     }
 }
 
+const SEPARATORS: [char; 2] = [':', '/'];
+
+const fn allowed(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'.' | b'/' | b'_')
+}
+
+fn starts(text: &str, with: &str) -> bool {
+    text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
+}
+
+/// The device where the base holds it whole, up to its separator, and all of the other name is the reading's: the two
+/// need not be put together then. Most packs are written so.
+fn whole_device<'a>(base: &'a str, own: &str) -> Option<&'a str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    // With a letter beyond F, it is not the end of an address.
+    let beyond = |byte: u8| byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit();
+    let is_reading = own.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && own.bytes().all(plain)
+        && own.bytes().any(beyond);
+    let sound = base.starts_with(|first: char| first.is_ascii_alphanumeric()) && base.bytes().all(allowed);
+    if !is_reading || !sound {
+        return None;
+    }
+    if starts(base, "urn:dev:") {
+        let (body, _) = base.match_indices(':').nth(2)?;
+        let rest = base.get(body.saturating_add(1)..)?;
+        let end = rest.get(rest.find([':', '_', '/'])?..)?;
+        let parted = end.trim_start_matches([':', '_', '/']).is_empty();
+        return if parted { base.get(..base.len().saturating_sub(end.len())) } else { None };
+    }
+    let device = base.trim_end_matches(SEPARATORS);
+    (device.len() < base.len() && !starts(base, "urn:")).then_some(device)
+}
+
 fn halves(full: &str) -> (&str, &str) {
-    const SEPARATORS: [char; 2] = [':', '/'];
-    let starts = |with: &str| full.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    let starts = |with: &str| starts(full, with);
     if starts("urn:dev:") {
         let body = full.match_indices(':').nth(2).map_or(full.len(), |(at, _)| at + 1);
         let rest = full.get(body..).unwrap_or_default();

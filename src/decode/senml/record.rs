@@ -89,10 +89,10 @@ impl<'a> Member<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Takes one field in; an error refuses the pack.
-    pub(super) fn set(&mut self, seen: &mut Seen, label: &str, member: Member<'a>) -> Result<(), String> {
-        let slot = LABELS.iter().zip(seen).find(|((known, _), _)| *known == label);
-        if slot.is_some_and(|(_, seen)| std::mem::replace(seen, true)) {
+    /// Takes the field of that number among the labels in; an error refuses the pack.
+    pub(super) fn set(&mut self, seen: &mut Seen, number: usize, member: Member<'a>) -> Result<(), String> {
+        let label = LABELS.get(number).map_or("", |(label, _)| *label);
+        if seen.get_mut(number).is_some_and(|seen| std::mem::replace(seen, true)) {
             return Err(format!("a record tells \"{label}\" twice"));
         }
         let told = !matches!(member, Member::Null) || label.starts_with('v');
@@ -176,7 +176,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
                 let mut record = Record::default();
                 let mut seen = Seen::default();
                 while let Some(Label(label)) = map.next_key::<Label<'de>>()? {
-                    let Some((label, _)) = LABELS.iter().find(|(known, _)| *known == label) else {
+                    let Some(number) = LABELS.iter().position(|(known, _)| *known == label) else {
                         if label.ends_with('_') {
                             return Err(A::Error::custom(Record::not_understood(&label)));
                         }
@@ -184,7 +184,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
                         continue;
                     };
                     let member = map.next_value()?;
-                    record.set(&mut seen, label, member).map_err(A::Error::custom)?;
+                    record.set(&mut seen, number, member).map_err(A::Error::custom)?;
                 }
                 Ok(record)
             }
