@@ -129,7 +129,9 @@ fn parse<'a>(payload: &[u8], hints: &Hints<'_>) -> Result<Sample<'a>, Rejection>
         Some((_, b'{')) => {}
         first => return Err(wrong(first.map_or(0, |(at, _)| at), "no brace where a raw message begins")),
     }
-    let (mut sample, mut token, mut key) = (Sample::default(), String::new(), None::<String>);
+    // Both are used again and again.
+    let (mut sample, mut token, mut key, mut known) =
+        (Sample::default(), String::new(), String::new(), false);
     let mut start = 0;
     loop {
         let Some((at, byte)) = sound.next() else {
@@ -138,18 +140,23 @@ fn parse<'a>(payload: &[u8], hints: &Hints<'_>) -> Result<Sample<'a>, Rejection>
         if token.is_empty() {
             start = at;
         }
-        match (byte, &key) {
-            (b':', None) => key = Some(std::mem::take(&mut token)),
-            (b',' | b'}', Some(known)) => {
-                pair(&mut sample, known, &token).map_err(|what| wrong(start, what))?;
+        match (byte, known) {
+            (b':', false) => {
+                std::mem::swap(&mut key, &mut token);
+                token.clear();
+                known = true;
+            }
+            (b',' | b'}', true) => {
+                pair(&mut sample, &key, &token).map_err(|what| wrong(start, what))?;
                 if sample.readings.len() > hints.limits.max_values {
                     let detail = format!("more than {} values", hints.limits.max_values);
                     return Err(Rejection::new(Reason::TooComplex, detail));
                 }
-                (key, token) = (None, String::new());
+                token.clear();
+                known = false;
             }
-            (b',' | b'}', None) if !token.is_empty() => return Err(wrong(start, "a key without a value")),
-            (b',' | b'}', None) => {}
+            (b',' | b'}', false) if !token.is_empty() => return Err(wrong(start, "a key without a value")),
+            (b',' | b'}', false) => {}
             _ if token.len() >= MAX_TOKEN => return Err(wrong(start, "longer than any key or value")),
             _ => token.push(char::from(*byte)),
         }
