@@ -156,3 +156,41 @@ async fn what_comes_at_once_is_given_in_portions_and_none_is_left() {
     }
     assert_eq!((count, most), (3000, 100));
 }
+
+/// A session that another program left holds a message at QoS 2: it is answered to its end, and does not come again.
+async fn a_message_at_qos_2(version: Version) {
+    let broker = mosquitto();
+    let port = broker.1.to_string();
+    let ran = |program: &str, more: &[&str]| {
+        let status = Command::new(program).args(["-p", &port, "-q", "2"]).args(more).status();
+        assert!(status.unwrap().success(), "{program}");
+    };
+    let spoken: &[&str] = if version == Version::V5 { &["-V", "5", "-x", "600"] } else { &["-V", "311"] };
+    ran("mosquitto_sub", &[spoken, &["-t", "t/#", "-i", "reader", "-c", "-E"]].concat());
+    ran("mosquitto_pub", &["-t", "t/1", "-m", "old"]);
+    let (mut link, acknowledger) = Connection::new(&options(version, broker.1));
+    let publish = |_: &mut Connection, event| match event {
+        Event::Publish(publish) => Some(publish),
+        _ => None,
+    };
+    let old = until(&mut link, publish).await;
+    assert_eq!((&old.payload[..], old.qos), (&b"old"[..], 2));
+    assert!(acknowledger.acknowledge(old.receipt, crate::testing::durable().await));
+    until(&mut link, |_, event| matches!(event, Event::AcksSent(1)).then_some(())).await;
+    // What follows on the connection comes behind the broker's PUBREL, which is answered on the way.
+    ran("mosquitto_pub", &["-t", "t/1", "-m", "new"]);
+    assert_eq!(&until(&mut link, publish).await.payload[..], b"new");
+    link.disconnect();
+    let again = until(&mut link, publish).await;
+    assert_eq!((&again.payload[..], again.qos), (&b"new"[..], 1), "only what has no answer comes again");
+}
+
+#[tokio::test]
+async fn a_message_at_qos_2_of_an_older_session_is_answered_to_its_end_in_mqtt_5() {
+    a_message_at_qos_2(Version::V5).await;
+}
+
+#[tokio::test]
+async fn a_message_at_qos_2_of_an_older_session_is_answered_to_its_end_in_mqtt_3_1_1() {
+    a_message_at_qos_2(Version::V3).await;
+}

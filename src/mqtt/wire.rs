@@ -313,6 +313,8 @@ mod tests {
         assert_eq!((&publish.payload[..], publish.dup, publish.retain), (&b"hel"[..], false, false));
         let Ok(Some(Packet::Publish(publish))) = read(Version::V3, &mut input, 1000) else { panic!() };
         assert_eq!((&publish.payload[..], publish.qos, publish.packet_id), (&b""[..], 0, 0));
+        let Ok(Some(Packet::Publish(publish))) = one(Version::V3, b"\x30\x04\x00\x01\xffv") else { panic!() };
+        assert_eq!(&publish.topic[..], b"\xff", "whoever judges topics judges this one too");
     }
 
     #[test]

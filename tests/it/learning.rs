@@ -204,15 +204,18 @@ fn a_capture_beside_a_running_service_has_its_messages_and_no_secrets() {
         dir.path(),
     );
     poll_until(Duration::from_secs(20), "the broker answers", || std::net::TcpStream::connect(mqtt).ok());
-    let capture = Command::new(env!("CARGO_BIN_EXE_nadikota"))
+    let mut capture = Command::new(env!("CARGO_BIN_EXE_nadikota"))
         .args(["--config", "nadikota.toml", "capture", "--filter", "#", "--filter", "city/#", "--for", "30s"])
         .args(["--max-messages", "60", "--out", "seen.jsonl"])
         .current_dir(dir.path())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the capture");
-    std::thread::sleep(Duration::from_millis(500));
-    publish(mqtt, "own", &[("/ul/4jggokgpepnvsb2uv4s40d59ov/mat-1/attrs".to_owned(), "t|15".to_owned())]);
+    // When it has subscribed nobody tells, so the message is sent until it has all it wants.
+    poll_until(Duration::from_secs(30), "the capture ends", || {
+        publish(mqtt, "own", &[("/ul/4jggokgpepnvsb2uv4s40d59ov/mat-1/attrs".to_owned(), "t|15".to_owned())]);
+        capture.try_wait().expect("its state")
+    });
     let output = capture.wait_with_output().expect("its end");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && told.contains("60 messages into seen.jsonl"), "{told}");

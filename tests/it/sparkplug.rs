@@ -130,7 +130,6 @@ fn births_outlive_a_kill_and_what_came_without_one_is_replayed_after_a_rebirth()
         let kind = if seq == 0 { ("NBIRTH", born(1)) } else { ("NDATA", data(2)) };
         publish(broker, "node", &[message(kind.0, "pump-2", seq, &kind.1)]);
         seq += 1;
-        std::thread::sleep(Duration::from_millis(300));
         (ask(&nadikota, &["replay", "--json"])["stored"] == 1).then_some(())
     });
     assert_eq!(stored(&nadikota, "level")[&pump("pump-2")][0], -7.0);
