@@ -75,12 +75,52 @@ fn write_measurement(name: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// The shortest text that is read as this very number, with a digit behind its point.
+///
+/// Most that sensors tell has three places at most. Of decimals with up to 15 digits no two are one float, so where
+/// thousandths give the number back exactly they are its shortest text; a division by 1,000 is rounded rightly.
+fn write_float(number: f64, out: &mut Vec<u8>) {
+    let size = number.abs();
+    if !(0.001..1e9).contains(&size) {
+        out.extend_from_slice(zmij::Buffer::new().format(number).as_bytes());
+        return;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not below 0, and below 2^53"
+    )]
+    let thousandths = (size * 1000.0 + 0.5) as u64;
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+    let same = thousandths as f64 / 1000.0 == size;
+    if !same {
+        out.extend_from_slice(zmij::Buffer::new().format(number).as_bytes());
+        return;
+    }
+    if number < 0.0 {
+        out.push(b'-');
+    }
+    write_digits(thousandths / 1000, out);
+    let digit = |part: u64| b'0' + u8::try_from(part % 10).unwrap_or(0);
+    let places = [b'.', digit(thousandths / 100), digit(thousandths / 10), digit(thousandths)];
+    let length = match places {
+        [.., b'0', b'0'] => 2,
+        [.., b'0'] => 3,
+        _ => 4,
+    };
+    out.extend_from_slice(places.get(..length).unwrap_or_default());
+}
+
 fn write_integer(number: i64, out: &mut Vec<u8>) {
     if number < 0 {
         out.push(b'-');
     }
-    // The largest has nineteen digits.
-    let (mut digits, mut first, mut rest) = ([0; 19], 19_usize, number.unsigned_abs());
+    write_digits(number.unsigned_abs(), out);
+}
+
+fn write_digits(number: u64, out: &mut Vec<u8>) {
+    // The largest has twenty digits.
+    let (mut digits, mut first, mut rest) = ([0; 20], 20_usize, number);
     for place in digits.iter_mut().rev() {
         *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
         first -= 1;
@@ -94,7 +134,7 @@ fn write_integer(number: i64, out: &mut Vec<u8>) {
 
 fn write_value(value: &FieldValue, out: &mut Vec<u8>) {
     match value {
-        FieldValue::Float(number) => out.extend_from_slice(zmij::Buffer::new().format(*number).as_bytes()),
+        FieldValue::Float(number) => write_float(*number, out),
         FieldValue::Integer(number) => {
             write_integer(*number, out);
             out.push(b'i');
@@ -168,6 +208,40 @@ mod tests {
             line(&point("", &[("time", "x")], &[("time", FieldValue::Float(1.0))], 0)),
             "sensor,time_=x time_=1.0 0\n"
         );
+    }
+
+    #[test]
+    fn floats_are_written_as_short_as_can_be_and_never_as_another() {
+        let text = |number: f64| {
+            let mut out = Vec::new();
+            write_float(number, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        for (number, told) in [
+            (12.5, "12.5"),
+            (30.0, "30.0"),
+            (-0.125, "-0.125"),
+            (0.001, "0.001"),
+            (86_400.123, "86400.123"),
+            (999_999_999.999, "999999999.999"),
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.1 + 2.2, "3.3000000000000003"),
+            (1.0005, "1.0005"),
+        ] {
+            assert_eq!(text(number), told);
+        }
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..200_000 {
+            let decimal = random.i64(-2_000_000_000_000..2_000_000_000_000) as f64;
+            for number in
+                [decimal / 1000.0, decimal / 100_000.0, decimal / 7.0, f64::from_bits(random.u64(..))]
+            {
+                if number.is_finite() {
+                    assert_eq!(text(number), zmij::Buffer::new().format(number));
+                }
+            }
+        }
     }
 
     #[test]
