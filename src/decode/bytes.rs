@@ -130,12 +130,12 @@ impl<'f> Reader<'f> {
 
 /// A whole number of up to 8 bytes.
 pub(super) fn whole(bytes: &[u8], signed: bool, little: bool) -> i128 {
-    let add = |value: i128, byte: &u8| value << 8 | i128::from(*byte);
+    let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
     let value = if little { bytes.iter().rev().fold(0, add) } else { bytes.iter().fold(0, add) };
-    let top = if little { bytes.last() } else { bytes.first() };
-    if signed && top.is_some_and(|top| top & 0x80 != 0) {
-        let bits = u32::try_from(bytes.len().saturating_mul(8)).unwrap_or(64);
-        return value.saturating_sub(1_i128 << bits.min(64));
+    if !signed {
+        return value.into();
     }
-    value
+    // The sign stands in the topmost of the bytes that are there.
+    let unused = 64_usize.saturating_sub(bytes.len().saturating_mul(8)).min(63);
+    ((value << unused).cast_signed() >> unused).into()
 }

@@ -6,11 +6,11 @@
 //! Traps: `Time` is local without a zone unless the device is told otherwise, or, by its setting, a number; `Epoch`
 //! stands beside it then; before NTP it is 1970; channels that are switched off are null.
 
-use super::told::TimeFormat;
-use super::tree::{self, Node};
+use super::flatten::flatten_object;
+use super::told::{TimeFormat, Told};
 use super::{Decoded, Hints};
 use crate::outcome::{Reason, Rejection};
-use crate::reading::Sample;
+use crate::reading::{ReadingValue, Sample};
 
 pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
     let last = topic.rsplit('/').next().unwrap_or_default();
@@ -22,19 +22,28 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
         }
         _ => {}
     }
-    let message = tree::parse(text, hints)?;
-    let told = message.get("Epoch").or_else(|| message.get("Time")).filter(|told| **told != Node::Null);
-    let time = told.map(|told| TimeFormat::Auto.read(&told.told(), hints.zone)).transpose()?;
-    let unit = |name: &str| message.get(name).and_then(Node::text).cloned();
-    let (degrees, pressure) = (unit("TempUnit"), unit("PressureUnit"));
-    let Node::Object(members) = message else {
+    if !text.trim_start().starts_with('{') {
         return Err(Rejection::new(Reason::Malformed, "a Tasmota message is a JSON object"));
-    };
-    let mut readings = Vec::new();
-    let of_all = ["Time", "Epoch", "TempUnit", "PressureUnit", "SpeedUnit"];
-    for (name, member) in members.into_iter().filter(|(name, _)| !of_all.contains(&&**name)) {
-        member.readings(name, &mut readings)?;
     }
+    let samples = flatten_object(text, hints)?;
+    let mut readings = samples.into_iter().next().map(|sample| sample.readings).unwrap_or_default();
+    let mut take = |wanted: &str| {
+        let at = readings.iter().position(|reading| reading.name == wanted)?;
+        Some(readings.remove(at).value).filter(|value| *value != ReadingValue::Null)
+    };
+    let [epoch, local, degrees, pressure, _] =
+        ["Epoch", "Time", "TempUnit", "PressureUnit", "SpeedUnit"].map(&mut take);
+    let told = epoch.or(local).map(|told| match told {
+        ReadingValue::Text(text) => Told::Text(text),
+        ReadingValue::Number(number) => Told::Float(number),
+        ReadingValue::Boolean(_) | ReadingValue::Null => Told::Other,
+    });
+    let time = told.map(|told| TimeFormat::Auto.read(&told, hints.zone)).transpose()?;
+    let unit = |told: Option<ReadingValue<'a>>| match told {
+        Some(ReadingValue::Text(unit)) => Some(unit),
+        _ => None,
+    };
+    let (degrees, pressure) = (unit(degrees), unit(pressure));
     for reading in &mut readings {
         reading.unit =
             match reading.name.rsplit('.').find(|level| !level.starts_with(|c: char| c.is_ascii_digit())) {

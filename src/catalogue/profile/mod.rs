@@ -62,6 +62,10 @@ impl Profile {
             return Some((mapping, None));
         }
         self.patterns.iter().find_map(|pattern| {
+            // Most do not fit, and a look at the last letter says so.
+            if pattern.after.as_bytes().last().is_some_and(|last| name.as_bytes().last() != Some(last)) {
+                return None;
+            }
             let middle = name.strip_prefix(&*pattern.before)?.strip_suffix(&*pattern.after)?;
             let channel = (pattern.channel && !middle.is_empty()).then_some(middle);
             Some((&pattern.mapping, channel))
