@@ -198,6 +198,15 @@ impl Section {
         self.problems.add(None, self.path_of(key), text);
     }
 
+    /// Keeps a mistake about a key that does not belong here, where somebody wrote it.
+    pub fn refuse(&mut self, key: &str, text: &str) {
+        if self.has(key)
+            && let Some(value) = self.take(key)
+        {
+            self.problems.add(value.origin().map(ToOwned::to_owned), self.path_of(key), text);
+        }
+    }
+
     /// Everything was asked for: whatever is left is unknown.
     pub fn finish(self) {
         let mut left: Vec<_> = self.values.iter().collect();
