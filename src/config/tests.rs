@@ -208,3 +208,22 @@ fn a_route_that_recognises_takes_no_setting_of_one_format() {
     }
     assert!(!told.concat().contains("s3cret"), "{told:#?}");
 }
+
+#[test]
+fn a_misspelt_format_is_told_with_the_nearest_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for (written, near) in [
+        ("tasmotta", "\"; did you mean \"tasmota\"?"),
+        ("chirpstack-protobuf", "did you mean \"chirpstack_protobuf\"?"),
+        ("xml", "\"auto\""),
+    ] {
+        let text = format!(
+            "time_zone = \"Asia/Jakarta\"\n[[routes]]\ntopic = \"a/{{device}}\"\nformat = \"{written}\"\n"
+        );
+        let told = mistakes(load(&[write(&folder, "wrong.toml", &text)], []));
+        assert!(
+            told.len() == 1 && told[0].ends_with(near) && told[0].contains("must be one of \"json\""),
+            "{told:?}"
+        );
+    }
+}

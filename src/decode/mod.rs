@@ -34,7 +34,7 @@ pub mod zigbee2mqtt;
 use jiff::tz::TimeZone;
 
 use crate::outcome::{Reason, Rejection};
-use crate::settings::Section;
+use crate::settings::{Section, nearest};
 
 pub use self::auto::Auto;
 pub use self::bytes::Encoding;
@@ -151,7 +151,8 @@ impl Format {
             "sensor_community" => Some(Self::SensorCommunity),
             "auto" => Some(Self::Auto(Auto::read(section))),
             _ => {
-                section.problem("format", format!("must be one of \"{}\"", NAMES.join("\", \"")));
+                let near = nearest(&name, NAMES.iter().copied());
+                section.problem("format", format!("must be one of \"{}\"{near}", NAMES.join("\", \"")));
                 None
             }
         }
