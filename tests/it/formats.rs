@@ -136,6 +136,38 @@ fn stories(file: &File, transform: &Transform) -> Vec<Explanation> {
     file.message.iter().map(story).collect()
 }
 
+/// A profile that nobody tries may map names that no device sends, or to the wrong quantity.
+#[test]
+fn every_shipped_profile_is_in_use_by_a_golden_message_that_tells_its_points() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/profiles");
+    // Of each profile the one that it extends.
+    let mut profiles = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).expect("sound") {
+        let text = std::fs::read_to_string(entry.expect("sound").path()).expect("sound");
+        let file: toml::Table = text.parse().expect("sound");
+        for (name, profile) in file.get("profiles").and_then(toml::Value::as_table).expect("profiles") {
+            let extends = profile.get("extends").and_then(toml::Value::as_str).map(str::to_owned);
+            profiles.insert(name.clone(), extends);
+        }
+    }
+    assert!(profiles.len() > 30, "{profiles:?}");
+    let mut unused = profiles.clone();
+    for file in files() {
+        let stories = stories(&file, &transform(&file, &file.config));
+        let told = file.message.iter().zip(&stories).filter(|(message, _)| message.points.is_some());
+        for sample in told.flat_map(|(_, story)| &story.samples) {
+            if sample.readings.iter().any(|reading| reading.known && reading.field.is_some()) {
+                let mut used = Some(&sample.profile);
+                while let Some(name) = used {
+                    unused.remove(name);
+                    used = profiles.get(name).and_then(Option::as_ref);
+                }
+            }
+        }
+    }
+    assert!(unused.is_empty(), "no golden message tells points of {:?}", unused.keys());
+}
+
 /// What `auto` must never take: nothing in a message of theirs says what it is.
 const NOT_RECOGNISED: &[&str] = &["binary", "cayenne_lpp", "csv", "smart_citizen"];
 
