@@ -52,6 +52,8 @@ reasons! {
     TooComplex = "too_complex",
     /// The payload is not what its format says.
     Malformed = "malformed",
+    /// The route says `format = "auto"`, and not exactly one format claims the message.
+    UnknownFormat = "unknown_format",
     /// The device's codec threw, told errors or went beyond its limits.
     CodecError = "codec_error",
     /// It decoded, but holds no value that can be stored.

@@ -198,24 +198,33 @@ impl Section {
         self.problems.add(None, self.path_of(key), text);
     }
 
+    /// Keeps a mistake about a key that does not belong here, where somebody wrote it.
+    pub fn refuse(&mut self, key: &str, text: &str) {
+        if self.has(key)
+            && let Some(value) = self.take(key)
+        {
+            self.problems.add(value.origin().map(ToOwned::to_owned), self.path_of(key), text);
+        }
+    }
+
     /// Everything was asked for: whatever is left is unknown.
     pub fn finish(self) {
         let mut left: Vec<_> = self.values.iter().collect();
         left.sort_by_key(|(key, _)| key.as_str());
         for (key, value) in left {
-            let near = self
-                .asked
-                .iter()
-                .map(|known| (strsim::jaro_winkler(known, key), known))
-                .filter(|(likeness, _)| *likeness > 0.75)
-                .max_by(|a, b| a.0.total_cmp(&b.0));
-            let text = match near {
-                Some((_, known)) => format!("unknown key; did you mean \"{known}\"?"),
-                None => "unknown key".to_owned(),
-            };
+            let text = format!("unknown key{}", nearest(key, self.asked.iter().map(String::as_str)));
             self.problems.add(value.origin().map(ToOwned::to_owned), self.path_of(key), text);
         }
     }
+}
+
+/// Asks for the known word that is most like `written`; nothing where none is.
+pub fn nearest<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> String {
+    let near = known
+        .map(|known| (strsim::jaro_winkler(known, written), known))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    near.map(|(_, known)| format!("; did you mean \"{known}\"?")).unwrap_or_default()
 }
 
 /// `destinations[0].url` as `destinations[].url`.

@@ -4,7 +4,7 @@ mod secrets;
 
 use thiserror::Error;
 
-pub use self::secrets::{SECRET, STARS, Secrets};
+pub use self::secrets::{HIDDEN, SECRET, STARS, Secrets};
 
 /// Why a text is not a topic template.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

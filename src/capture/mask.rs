@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::Captured;
-use crate::topic::Secrets;
+use crate::topic::{HIDDEN, Secrets};
 
 /// Secrets that are told apart; further ones share a name.
 const MOST: usize = 10_000;
@@ -47,7 +47,7 @@ fn name(names: &mut HashMap<String, usize>, secret: &str) -> String {
         None if next > MOST => 0,
         None => *names.entry(secret.to_owned()).or_insert(next),
     };
-    format!("hidden-{number}")
+    format!("{HIDDEN}{number}")
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub struct Key {
     pub reason: Option<String>,
     pub route: Option<String>,
     pub format: Option<String>,
+    /// What `auto` took.
+    pub recognised: Option<String>,
     pub profile: Option<String>,
     pub device: Option<String>,
 }
@@ -92,6 +94,7 @@ impl Summary {
             reason: decision.reason.map(|reason| reason.to_string()),
             route: explanation.route.clone(),
             format: explanation.format.clone(),
+            recognised: explanation.recognised.clone(),
             profile: explanation.samples.first().map(|sample| sample.profile.clone()),
             device: explanation.device.clone(),
         };

@@ -68,7 +68,8 @@ pub(super) fn tell(explanation: &Explanation) -> Result<(), Failure> {
     for capture in &explanation.captures {
         say(format!("  {:<10} {}", capture.name, capture.text.escape_debug()))?;
     }
-    say(format!("format       {}", or_none(&explanation.format)))?;
+    let recognised = explanation.recognised.as_ref().map(|name| format!(": {name}")).unwrap_or_default();
+    say(format!("format       {}{recognised}", or_none(&explanation.format)))?;
     say(format!("destination  {}", or_none(&explanation.destination)))?;
     if let Some(device) = &explanation.device {
         say(format!("device       {}", device.escape_debug()))?;

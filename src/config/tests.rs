@@ -190,3 +190,40 @@ fn one_mistake_in_profile_or_catalogue_is_told_alone_without_what_follows_from_i
     let expected = ["no profile \"meter\"", "no profile \"meter\"", "the profile \"meter\""];
     check(Some(catalogue), Some(&none), devices, &expected);
 }
+
+#[test]
+fn a_route_that_recognises_takes_no_setting_of_one_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = "time_zone = \"Asia/Jakarta\"\n[[routes]]\ntopic = \"a/{device}\"\nformat = \"auto\"\nmeasurement = \"weather\"\n";
+    assert!(load(&[write(&folder, "right.toml", route)], []).is_ok());
+    let wrong = format!(
+        "{route}time = \"t\"\ncolumns = [\"a\"]\ntiem = \"t\"\nkits = [{{ device = \"d\", token = \"s3cret\" }}]\n"
+    );
+    let told = mistakes(load(&[write(&folder, "wrong.toml", &wrong)], []));
+    assert_eq!(told.len(), 4, "{told:#?}");
+    for key in ["time", "columns", "kits"] {
+        let of_format =
+            |line: &&String| line.contains(&format!("routes[0].{key}: is a setting of one format"));
+        assert_eq!(told.iter().filter(of_format).count(), 1, "{key}: {told:#?}");
+    }
+    assert!(!told.concat().contains("s3cret"), "{told:#?}");
+}
+
+#[test]
+fn a_misspelt_format_is_told_with_the_nearest_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for (written, near) in [
+        ("tasmotta", "\"; did you mean \"tasmota\"?"),
+        ("chirpstack-protobuf", "did you mean \"chirpstack_protobuf\"?"),
+        ("xml", "\"auto\""),
+    ] {
+        let text = format!(
+            "time_zone = \"Asia/Jakarta\"\n[[routes]]\ntopic = \"a/{{device}}\"\nformat = \"{written}\"\n"
+        );
+        let told = mistakes(load(&[write(&folder, "wrong.toml", &text)], []));
+        assert!(
+            told.len() == 1 && told[0].ends_with(near) && told[0].contains("must be one of \"json\""),
+            "{told:?}"
+        );
+    }
+}

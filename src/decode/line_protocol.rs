@@ -8,8 +8,10 @@
 
 use std::borrow::Cow;
 
+use jiff::tz::TimeZone;
+
 use super::told::{TimeFormat, Told};
-use super::{Decoded, Hints, shown};
+use super::{Decoded, Hints, Limits, shown};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
 use crate::settings::Section;
@@ -25,17 +27,25 @@ pub struct Settings {
     pub measurement_names: bool,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        let (time_format, measurement_names) = (TimeFormat::Ns, false);
+        Self { device: "device".to_owned(), channel: None, time_format, measurement_names }
+    }
+}
+
 impl Settings {
     pub(super) fn read(section: &mut Section) -> Self {
-        let time_format = section.get("precision", TimeFormat::Ns);
+        let default = Self::default();
+        let time_format = section.get("precision", default.time_format);
         if time_format == TimeFormat::Iso {
             section.problem("precision", "timestamps of line protocol are numbers: s, ms, us, ns or auto");
         }
         Self {
-            device: section.get("device_tag", "device".to_owned()),
+            device: section.get("device_tag", default.device),
             channel: section.optional("channel_tag"),
             time_format,
-            measurement_names: section.get("measurement_names", false),
+            measurement_names: section.get("measurement_names", default.measurement_names),
         }
     }
 }
@@ -71,6 +81,24 @@ pub(super) fn decode<'a>(
         Some(rejection) if samples.is_empty() => Err(rejection),
         rest => Ok(Decoded::Samples { samples, rest }),
     }
+}
+
+/// Before 1973 in nanoseconds: rather a time in another unit.
+const FIRST_NANOSECONDS: i64 = 100_000_000_000_000_000;
+
+/// Whether the first line that is no comment is one of line protocol, with nanoseconds if it tells its time.
+pub(super) fn begins(text: &str) -> bool {
+    let (settings, limits) = (Settings::default(), Limits::default());
+    let hints = Hints { number_text: false, zone: &TimeZone::UTC, limits: &limits, now: 0 };
+    let mut reader = Reader { text, at: 0 };
+    while reader.at < text.len() {
+        match line(&mut reader, &settings, &hints, &mut 0) {
+            Ok(Some(sample)) => return sample.time.is_none_or(|time| time >= FIRST_NANOSECONDS),
+            Ok(None) => reader.at = reader.at.saturating_add(1),
+            Err(_) => return false,
+        }
+    }
+    false
 }
 
 /// Reads up to the line's end, and no further.

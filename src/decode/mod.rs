@@ -2,6 +2,7 @@
 
 mod airgradient;
 pub mod antares;
+mod auto;
 pub mod binary;
 mod bytes;
 mod cayenne_lpp;
@@ -33,8 +34,9 @@ pub mod zigbee2mqtt;
 use jiff::tz::TimeZone;
 
 use crate::outcome::{Reason, Rejection};
-use crate::settings::Section;
+use crate::settings::{Section, nearest};
 
+pub use self::auto::Auto;
 pub use self::bytes::Encoding;
 pub use self::frames::{Frame, decode as decode_frame};
 pub use self::memory::Memory;
@@ -64,6 +66,8 @@ pub enum Format {
     Antares(antares::Settings),
     Tasmota,
     SensorCommunity,
+    /// Another one for each message.
+    Auto(Auto),
 }
 
 /// What a route may name.
@@ -89,6 +93,7 @@ const NAMES: &[&str] = &[
     "antares",
     "tasmota",
     "sensor_community",
+    "auto",
 ];
 
 /// What a decoder must know beside the payload.
@@ -144,8 +149,10 @@ impl Format {
             "antares" => Some(Self::Antares(antares::Settings::read(section))),
             "tasmota" => Some(Self::Tasmota),
             "sensor_community" => Some(Self::SensorCommunity),
+            "auto" => Some(Self::Auto(Auto::read(section))),
             _ => {
-                section.problem("format", format!("must be one of \"{}\"", NAMES.join("\", \"")));
+                let near = nearest(&name, NAMES.iter().copied());
+                section.problem("format", format!("must be one of \"{}\"{near}", NAMES.join("\", \"")));
                 None
             }
         }
@@ -174,6 +181,7 @@ impl Format {
             Self::Antares(_) => "antares",
             Self::Tasmota => "tasmota",
             Self::SensorCommunity => "sensor_community",
+            Self::Auto(_) => "auto",
         }
     }
 
@@ -185,8 +193,16 @@ impl Format {
     /// The device that the topic names by a rule of the format's own.
     pub fn device_in(&self, topic: &str) -> Option<String> {
         match self {
-            Self::SparkplugB => sparkplug_b::device(topic),
+            Self::SparkplugB | Self::Auto(_) => sparkplug_b::device(topic),
             _ => None,
+        }
+    }
+
+    /// The format of this message: itself, or the one that `auto` recognises.
+    pub fn recognise(&self, topic: &str, payload: &[u8]) -> Result<&Self, Rejection> {
+        match self {
+            Self::Auto(auto) => auto.recognise(topic, payload),
+            other => Ok(other),
         }
     }
 
@@ -223,6 +239,7 @@ impl Format {
             Self::Antares(settings) => antares::decode(settings, text(payload)?, hints),
             Self::Tasmota => tasmota::decode(topic, text(payload)?, hints),
             Self::SensorCommunity => sensor_community::decode(text(payload)?, hints),
+            Self::Auto(auto) => auto.recognise(topic, payload)?.decode(topic, payload, hints, memory),
         }
     }
 }

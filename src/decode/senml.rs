@@ -80,6 +80,16 @@ pub(super) fn decode<'a>(payload: &'a [u8], hints: &Hints<'_>) -> Result<Decoded
     }
 }
 
+/// Whether an array of maps with SenML's labels begins here, in CBOR.
+pub(super) fn is_pack_in_cbor(payload: &[u8]) -> bool {
+    cbor::is_pack(payload)
+}
+
+/// Whether it is a label of SenML.
+pub(super) fn is_label(name: &str) -> bool {
+    record::LABELS.iter().any(|(label, _)| *label == name)
+}
+
 /// The base values in force.
 #[derive(Debug, Default)]
 struct Base<'a> {

@@ -26,7 +26,7 @@ use crate::reading::{Reading, ReadingValue, Sample};
 /// Each reading carries it, so length times count must stay bounded.
 const MAX_COMPONENT: usize = 64;
 /// Components that measure nothing.
-const SYSTEM: [&str; 13] = [
+pub(super) const SYSTEM: [&str; 13] = [
     "ble", "bthome", "cloud", "eth", "ht_ui", "knx", "matter", "modbus", "mqtt", "plugs_ui", "script", "ui",
     "ws",
 ];

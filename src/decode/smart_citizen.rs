@@ -22,6 +22,7 @@ use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue, Sample};
 use crate::secret::Secret;
 use crate::settings::Section;
+use crate::topic::HIDDEN;
 
 /// Longer is neither a key nor a value of the raw form.
 const MAX_TOKEN: usize = 40;
@@ -88,7 +89,12 @@ pub(super) fn decode<'a>(
         }
     };
     let kit = settings.kits.iter().find(|kit| kit.token.reveal() == token).ok_or_else(|| {
-        let detail = "the topic's token is of none of the route's kits: add it with the device it is of";
+        let detail = if token.starts_with(HIDDEN) {
+            "the topic's token is hidden, as a capture does it, and no kit is found by that: to try the capture, \
+             put a kit with the hidden token into a configuration of its own"
+        } else {
+            "the topic's token is of none of the route's kits: add it with the device it is of"
+        };
         Rejection::new(Reason::NoDevice, detail)
     })?;
     let (mut samples, rest) =

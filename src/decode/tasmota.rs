@@ -57,7 +57,7 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
 }
 
 /// A last level that Tasmota uses for other messages.
-fn is_kind(level: &str) -> bool {
+pub(super) fn is_kind(level: &str) -> bool {
     ["RESULT", "STATUS", "INFO", "POWER", "UPTIME", "MARGINS", "WAKEUP"].iter().any(|kind| {
         level.strip_prefix(kind).is_some_and(|left| left.bytes().all(|byte| byte.is_ascii_digit()))
     })

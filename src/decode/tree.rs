@@ -203,4 +203,4 @@ impl<'de> Visitor<'de> for Build<'_, '_> {
 
 /// An object's key, borrowed where it needs no unescaping.
 #[derive(serde::Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);

@@ -13,6 +13,8 @@ use crate::message::Record;
 pub const SECRET: &str = "secret";
 /// What stands for it.
 pub const STARS: &str = "***";
+/// What the names begin with that a capture gives to secrets of topics.
+pub const HIDDEN: &str = "hidden-";
 /// A shorter secret is hidden in the topic, but not looked for in the payload, where such a text may be anything.
 const SHORTEST: usize = 4;
 /// A longer one is no key, and looking for it could take long.

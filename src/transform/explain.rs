@@ -16,6 +16,8 @@ pub struct Explanation {
     /// The template of the route that matched.
     pub route: Option<String>,
     pub format: Option<String>,
+    /// The format that `auto` recognised.
+    pub recognised: Option<String>,
     pub destination: Option<String>,
     pub captures: Vec<Capture>,
     /// Of the first sample.

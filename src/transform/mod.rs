@@ -33,7 +33,7 @@ use self::explain::Trace;
 use self::when::When;
 use crate::catalogue::{Catalogue, Profile, Profiles};
 use crate::codec::Codecs;
-use crate::decode::{Decoded, Hints, Memory};
+use crate::decode::{Decoded, Format, Hints, Memory};
 use crate::message::{EMBEDDED_SOURCE, Record};
 use crate::outcome::{Reason, Rejection};
 use crate::point::{Name, Point};
@@ -298,7 +298,12 @@ impl Transform {
             }
         };
         let payload = &record.message.payload;
-        let mut read = |hints: &Hints<'_>| match route.format.decode(topic, payload, hints, memory) {
+        let format = route.format.recognise(topic, payload).map_err(Decision::Quarantine)?;
+        if let Format::Auto(_) = route.format {
+            tracing::debug!(topic = &*self.secrets.topic(topic), format = format.name(), "recognised");
+            trace.note(|story| story.recognised = Some(format.name().to_owned()));
+        }
+        let mut read = |hints: &Hints<'_>| match format.decode(topic, payload, hints, memory) {
             Ok(Decoded::Samples { samples, rest }) => Ok((samples, rest)),
             Ok(Decoded::Uplink(uplink)) => self
                 .uplink(*uplink, profile, captured, record.received, hints, trace)
@@ -309,7 +314,7 @@ impl Transform {
         let known = |id: &str| self.registry.device(id, record.received);
         let assumed = hints(captured.and_then(known), None);
         let first = read(&assumed)?;
-        if route.format.remembers() {
+        if format.remembers() {
             return Ok(first);
         }
         let Some(sample) = first.0.first() else { return Ok(first) };

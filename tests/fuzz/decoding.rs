@@ -9,7 +9,7 @@ use nadikota::decode::Format::SparkplugB;
 use nadikota::decode::path::Path as Place;
 use nadikota::decode::told::TimeFormat;
 use nadikota::decode::{
-    Decoded, Encoding, Format, Hints, Limits, Memory, antares, csv, json, line_protocol, smart_citizen,
+    Auto, Decoded, Encoding, Format, Hints, Limits, Memory, antares, csv, json, line_protocol, smart_citizen,
     value, zigbee2mqtt,
 };
 use nadikota::line_protocol as lines;
@@ -75,6 +75,7 @@ pub fn targets() -> Vec<Target> {
         target("antares", |_| decoder(antares_format), ANTARES),
         target("tasmota", |_| decoder(|_| Format::Tasmota), TASMOTA),
         target("sensor_community", |_| decoder(|_| Format::SensorCommunity), SENSOR_COMMUNITY),
+        target("auto", |_| with_topic(Format::Auto(Auto::default())), AUTO),
         target("transform", transform, TRANSFORM),
     ]
 }
@@ -263,6 +264,27 @@ const SENSOR_COMMUNITY: &[&str] = &[
     "\"age\":\"55\"",
     "]",
     "},{",
+];
+const AUTO: &[&str] = &[
+    "city/a\n{",
+    "spBv1.0/g/NDATA/n\n",
+    "application/a/device/b/event/up\n{\"deviceInfo\":{}",
+    "v3/a/devices/b/up\n{\"end_device_ids\":{}",
+    "tele/a/SENSOR\n{\"Time\":\"2026-11-24T07:00:00\"",
+    "zigbee2mqtt/a\n{",
+    "a/status/switch:0\n{\"id\":0",
+    "a/events/rpc\n{\"method\":\"NotifyStatus\",\"params\":{",
+    "/ul/k/d/attrs\nt|15",
+    "/json/k/d/attrs\n{",
+    "oneM2M/req/a\n{\"m2m:rqp\":{",
+    "v1.1/Datastreams(5)/Observations\n{\"result\":1",
+    "airgradient/readings/a\n{\"rco2\":",
+    "\"sensordatavalues\":[",
+    "\"id\":\"urn:ngsi-ld:a\",\"type\":\"A\"",
+    "{\"n\":\"a\",\"v\":1}",
+    "w,device=a t=1",
+    "},{",
+    "|",
 ];
 const TRANSFORM: &[&str] = &[
     "f/j/",

@@ -105,3 +105,18 @@ fn the_short_way_gives_what_it_shows() {
     let told = learned(&["run", "--from-capture", "seen.jsonl", "--data", "play"]);
     assert_eq!(told, block(&page, SHORT, "the account balances"));
 }
+
+#[test]
+fn explain_tells_the_format_that_auto_recognised_and_what_it_considered() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = "time_zone = \"Asia/Jakarta\"\n[[destinations]]\nkind = \"embedded\"\n\
+                  [[routes]]\ntopic = \"tele/{device}/+\"\nformat = \"auto\"\n";
+    fs::write(dir.path().join("nadikota.toml"), config).expect("a file");
+    let explain = |message| nadikota(dir.path(), &["explain", "--topic", "tele/a/SENSOR"], message);
+    let told = explain(r#"{"Time":"2026-11-24T07:00:00","AM2301":{"Temperature":22.6},"TempUnit":"C"}"#);
+    assert!(told.contains("\nformat       auto: tasmota\n"), "{told}");
+    let told = explain(r#"{"temp":22.6}"#);
+    assert!(told.contains("\nformat       auto\n"), "{told}");
+    let outcome = told.lines().find(|line| line.starts_with("outcome")).expect("an outcome");
+    assert!(outcome.contains("quarantined: unknown_format: ") && outcome.contains("tasmota, json"), "{told}");
+}

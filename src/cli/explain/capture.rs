@@ -68,9 +68,10 @@ fn in_short(file: &Path, times: Option<(i64, i64)>, seen: &Summary) -> Result<()
         };
         let reason = key.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let messages = many(group.messages, "message");
+        let recognised = key.recognised.as_ref().map(|name| format!(": {name}")).unwrap_or_default();
         say(format!("{:<12} {messages}{reason}", key.outcome))?;
         say(format!(
-            "  route      {}, format {}, profile {}, device {}",
+            "  route      {}, format {}{recognised}, profile {}, device {}",
             or_none(&key.route),
             or_none(&key.format),
             or_none(&key.profile),

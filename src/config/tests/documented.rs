@@ -1,6 +1,6 @@
 //! Holds `docs/configuration.md` and the shipped file against what the rooms really ask for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{mistakes, shipped_file, write};
@@ -189,5 +189,27 @@ fn collect(dir: &Path, files: &mut Vec<(String, String)>) {
         } else if !name.ends_with("settings.rs") && !name.contains("tests") {
             files.push((name, std::fs::read_to_string(path).unwrap()));
         }
+    }
+}
+
+#[test]
+fn auto_tells_of_every_setting_of_one_format_that_it_takes_none() {
+    let route =
+        |format: &str| format!("[[routes]]\ntopic = \"{format}/{{device}}\"\nformat = \"{format}\"\n");
+    let zone = "time_zone = \"Asia/Jakarta\"\n";
+    let formats = choices(&format!("{zone}{}", route("?")), "format");
+    let keys = |routes: String| {
+        let settings = read(&format!("{zone}{routes}"));
+        let key = |setting: Setting| setting.pattern.strip_prefix("routes[].").map(str::to_owned);
+        settings.into_iter().filter_map(key).collect::<BTreeSet<_>>()
+    };
+    let of_auto = keys(route("auto"));
+    let of_formats = keys(formats.iter().map(|format| route(format)).collect());
+    assert!(of_formats.len() > of_auto.len() + 15, "{of_formats:?}");
+    for key in of_formats.difference(&of_auto) {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("{zone}{}{key} = \"x\"\n", route("auto"));
+        let told = mistakes(load(&[write(&folder, "wrong.toml", &text)], []));
+        assert!(told.len() == 1 && told[0].contains("is a setting of one format"), "{key}: {told:?}");
     }
 }

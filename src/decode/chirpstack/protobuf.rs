@@ -28,6 +28,25 @@ pub(crate) fn decode<'a>(topic: &str, bytes: &'a [u8], hints: &Hints<'_>) -> Res
     }
 }
 
+/// Fields that are looked at before the one that says whose event it is.
+const MOST_BEFORE: usize = 8;
+
+/// Whether it is an event of v4: its third field tells an EUI. That of v3 is the device's name.
+pub(crate) fn recognised(bytes: &[u8]) -> bool {
+    let mut fields = Message::new(bytes);
+    for _ in 0..MOST_BEFORE {
+        match fields.next() {
+            Ok(Some(field)) if field.number == 3 => {
+                let eui = device_info(&field).ok().and_then(|(eui, _)| eui).unwrap_or_default();
+                return eui.len() == 16 && eui.bytes().all(|digit| digit.is_ascii_hexdigit());
+            }
+            Ok(Some(_)) => {}
+            _ => return false,
+        }
+    }
+    false
+}
+
 fn uplink<'a>(bytes: &'a [u8], hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
     let (mut uplink, mut count, mut heard) = (Uplink::default(), 0, Vec::new());
     let mut fields = Message::new(bytes);

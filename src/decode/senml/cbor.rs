@@ -27,6 +27,21 @@ pub(super) fn recognised(payload: &[u8]) -> bool {
     matches!(payload.first(), Some(0x80..=0x9b | 0x9f | 0xc0..=0xdb))
 }
 
+/// Whether it begins as a pack does: an array, a map in it, and in that a label.
+pub(super) fn is_pack(payload: &[u8]) -> bool {
+    let begins = || -> Result<bool, Error> {
+        let mut at = Decoder::new(payload);
+        if at.datatype()? == Type::Tag && at.tag()?.as_u64() != SELF_DESCRIBED {
+            return Ok(false);
+        }
+        at.array()?;
+        at.map()?;
+        let label = at.i64()?;
+        Ok(LABELS.iter().any(|(_, known)| *known == label))
+    };
+    recognised(payload) && begins().unwrap_or(false)
+}
+
 /// Reads a pack record by record: a long one is refused at its first record too many.
 pub(super) fn read<'a>(payload: &'a [u8], pack: &mut Pack<'a, '_>) -> Result<(), Rejection> {
     let mut reader = Reader { at: Decoder::new(payload), max_depth: pack.hints.limits.max_depth };

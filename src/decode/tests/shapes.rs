@@ -12,6 +12,8 @@ pub(crate) const FORMATS: &[(&str, &str)] = &[
     ("city/a", "format = \"json\"\nsamples = \"s\"\nentry_name = \"n\"\nentry_value = \"v\"\n"),
     ("city/a", "format = \"json\"\n"),
     ("city/a", "format = \"value\"\n"),
+    ("city/a", "format = \"auto\"\n"),
+    ("application/a/device/b/event/up", "format = \"auto\"\n"),
     ("city/a", "format = \"csv\"\n"),
     ("city/a", "format = \"csv\"\ncolumns = [\"a\", \"b\"]\n"),
     ("city/a", "format = \"line_protocol\"\n"),

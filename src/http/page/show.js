@@ -231,7 +231,7 @@ export function story(told) {
   const outcome = make("p"), parts = [outcome];
   outcome.append(make("strong", told.decision.outcome.replaceAll("_", " "), css));
   if (told.decision.reason) outcome.append(` ${told.decision.reason}: ${told.decision.detail ?? ""}`);
-  parts.push(make("p", `route ${told.route ?? "none"}, format ${told.format ?? "none"}, device ${told.device ?? "none"}`, "muted"));
+  parts.push(make("p", `route ${told.route ?? "none"}, format ${told.format ?? "none"}${told.recognised ? `: ${told.recognised}` : ""}, device ${told.device ?? "none"}`, "muted"));
   for (const sample of told.samples.slice(0, 20)) {
     for (const reading of sample.readings.slice(0, 50)) {
       const became = reading.refused ? `not stored: ${reading.refused}` : `${reading.field ?? "nothing"}${reading.stored === null ? "" : ` = ${reading.stored}`}`;
