@@ -194,3 +194,37 @@ async fn a_message_at_qos_2_of_an_older_session_is_answered_to_its_end_in_mqtt_5
 async fn a_message_at_qos_2_of_an_older_session_is_answered_to_its_end_in_mqtt_3_1_1() {
     a_message_at_qos_2(Version::V3).await;
 }
+
+/// Commands are published on the same connection, and with it goes what waits.
+async fn commands_are_published(version: Version) {
+    let broker = mosquitto();
+    let (sender, commands) = mpsc::channel(4);
+    let (link, _acknowledger) = Connection::new(&options(version, broker.1));
+    let mut link = link.publishing(Some(commands));
+    let subscribed = |_: &mut Connection, event| matches!(event, Event::Subscribed { .. }).then_some(());
+    until(&mut link, subscribed).await;
+    let command = |text: &'static str| {
+        sender.try_send(super::Command { topic: "t/1".to_owned(), payload: text.into() })
+    };
+    command("one").unwrap();
+    let publish = |_: &mut Connection, event| match event {
+        Event::Publish(publish) => Some((publish.payload, publish.qos, publish.retain)),
+        _ => None,
+    };
+    assert_eq!(until(&mut link, publish).await, ("one".into(), 0, false));
+    command("lost").unwrap();
+    link.disconnect();
+    until(&mut link, subscribed).await;
+    command("two").unwrap();
+    assert_eq!(until(&mut link, publish).await.0, "two");
+}
+
+#[tokio::test]
+async fn commands_are_published_in_mqtt_5() {
+    commands_are_published(Version::V5).await;
+}
+
+#[tokio::test]
+async fn commands_are_published_in_mqtt_3_1_1() {
+    commands_are_published(Version::V3).await;
+}

@@ -25,6 +25,7 @@
 
 mod births;
 mod payload;
+pub mod rebirth;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -112,8 +113,13 @@ pub(super) fn decode<'a>(
     }
     if !kind.ends_with("DEATH") {
         let told = births.told(&edge, device);
-        for metric in &payload.metrics {
-            message.metric(metric, told, &edge)?;
+        let mut metrics = payload.metrics.iter();
+        if let Err(refused) = metrics.try_for_each(|metric| message.metric(metric, told, &edge)) {
+            // A birth that does not tell its own datatypes would be no better the next time.
+            if refused.reason == Reason::NoBirth && kind.ends_with("DATA") {
+                births.want(&edge);
+            }
+            return Err(refused);
         }
     }
     Ok(message.samples(&id, edge, missing))

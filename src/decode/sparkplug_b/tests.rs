@@ -137,7 +137,8 @@ fn an_alias_is_of_the_device_whose_birth_told_it() {
     assert_eq!(refused(births, LEVEL, &data).reason, Reason::NoBirth);
     told(births, "spBv1.0/water/DBIRTH/pump-1/level", &device);
     assert_eq!(told(births, LEVEL, &data)[0], "water/pump-1/level level=-1");
-    // What a snapshot holds is the same.
+    // What a snapshot holds is the same; that births are wanted is asked before.
+    births.take_wanted();
     let text = serde_json::to_string(births).unwrap();
     let mut back: Births = serde_json::from_str(&text).unwrap();
     assert_eq!(&back, births);
@@ -173,6 +174,47 @@ fn a_gap_is_told_once_and_what_is_late_or_twice_moves_nothing() {
     assert_eq!(lost(502, 7).as_deref(), Some("1"));
     let wrong = payload(3000, Some(256), &[]);
     assert!(refused(births, "spBv1.0/water/NDATA/pump-1", &wrong).detail.contains("256 is not within"));
+}
+
+#[test]
+fn births_are_wanted_after_data_without_them_and_after_a_gap() {
+    let births = &mut Births::default();
+    let unknown = payload(1, Some(1), &[metric(None, Some(9), 0, &number(10, 1))]);
+    let mut wanted = |topic: &str, payload: &[u8]| {
+        let _ = read(births, topic, payload);
+        let wanted = births.take_wanted();
+        assert!(!births.take_wanted(), "{topic}: told once");
+        wanted
+    };
+    assert!(wanted("spBv1.0/g/NDATA/a", &unknown));
+    assert!(wanted("spBv1.0/g/DDATA/a/d", &unknown));
+    // Whoever tells names and datatypes needs no birth, and a birth that lacks them would lack them again.
+    let whole =
+        |seq: u64, datatype| payload(seq, Some(seq), &[metric(Some("n"), None, datatype, &number(10, 1))]);
+    assert!(!wanted("spBv1.0/g/NDATA/a", &whole(1, 5)));
+    assert!(!wanted("spBv1.0/g/NBIRTH/a", &whole(0, 0)));
+    // In order, and then with a gap; a late one and another fault say nothing about births.
+    assert!(!wanted("spBv1.0/g/NBIRTH/a", &whole(0, 5)));
+    assert!(!wanted("spBv1.0/g/NDATA/a", &whole(1, 5)));
+    assert!(wanted("spBv1.0/g/NDATA/a", &whole(5, 5)));
+    assert!(!wanted("spBv1.0/g/NDATA/a", &whole(4, 5)));
+    assert!(!wanted("spBv1.0/g/NDATA/a", &[0xff]));
+    // A device's birth that comes after a gap.
+    assert!(wanted("spBv1.0/g/DBIRTH/a/d", &whole(9, 5)));
+}
+
+#[test]
+fn births_that_would_find_no_room_are_not_wanted() {
+    let births = &mut Births::default();
+    let birth = payload(1, Some(0), &[]);
+    for index in 0..1000 {
+        told(births, &format!("spBv1.0/g/NBIRTH/{index}"), &birth);
+    }
+    let unknown = payload(1, Some(1), &[metric(None, Some(9), 0, &number(10, 1))]);
+    refused(births, "spBv1.0/g/NDATA/more", &unknown);
+    assert!(!births.take_wanted());
+    refused(births, "spBv1.0/g/NDATA/7", &unknown);
+    assert!(births.take_wanted(), "a known node has its room");
 }
 
 #[test]
