@@ -20,8 +20,9 @@
 //! - *Floats of 32 bits* are read as the shortest decimal that gives them: 12.1.
 //! - *No value*: `is_null`, and the property `Quality` of 0 (bad) or 500 (stale). *Transient* metrics ask not to be
 //!   stored, and are not. `bdSeq`, `Node Control/…` and `Device Control/…` are no measurements.
-//! - *Tables, octets, files, arrays of text or truth values, extensions* are said not to be stored. Compressed payloads
-//!   and bodies of another kind are refused. Commands and `STATE` are not data.
+//! - *Tables, octets, files, extensions* are said not to be stored: the rows of a table have no time or name of their
+//!   own, so all of one device would be one point. Compressed payloads and bodies of another kind are refused. Commands
+//!   and `STATE` are not data.
 
 mod births;
 mod payload;
@@ -36,7 +37,7 @@ pub(super) use self::births::Births;
 
 use self::births::Told;
 use self::payload::{Metric, Payload, Raw};
-use self::value::{DATE_TIME, Value, value};
+use self::value::{DATE_TIME, DATE_TIME_ARRAY, Value, value};
 use super::{Decoded, Hints};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
@@ -190,6 +191,7 @@ impl<'a> Message<'a, '_> {
             Some(raw) => raw,
         };
         let shown = name.escape_debug();
+        let unit = matches!(datatype, DATE_TIME | DATE_TIME_ARRAY).then_some(Cow::Borrowed("ms"));
         match value(raw, datatype, self.hints.limits.max_values) {
             Err(mut wrong) => {
                 wrong.detail = format!("at byte {at}: \"{shown}\" {}", wrong.detail);
@@ -200,18 +202,14 @@ impl<'a> Message<'a, '_> {
                 self.rest.get_or_insert(Rejection::new(Reason::WrongType, detail));
                 Ok(())
             }
-            Ok(Value::Many(numbers)) => {
-                for (index, number) in numbers.into_iter().enumerate() {
+            Ok(Value::Many(values)) => {
+                for (index, value) in values.into_iter().enumerate() {
                     let name = Cow::Owned(format!("{name}.{index}"));
-                    self.tell(time, reading(name, ReadingValue::Number(number)))?;
+                    self.tell(time, Reading { unit: unit.clone(), ..reading(name, value) })?;
                 }
                 Ok(())
             }
-            Ok(Value::One(value)) => {
-                let mut reading = reading(name, value);
-                reading.unit = (datatype == DATE_TIME).then_some(Cow::Borrowed("ms"));
-                self.tell(time, reading)
-            }
+            Ok(Value::One(value)) => self.tell(time, Reading { unit, ..reading(name, value) }),
         }
     }
 
@@ -287,7 +285,7 @@ impl<'a> Message<'a, '_> {
             samples.push(Sample { device, time: self.at, readings: vec![lost], ..Sample::default() });
         }
         if samples.is_empty() && self.rest.is_none() {
-            return Decoded::NotData("nothing but controls and transient metrics".to_owned());
+            return Decoded::NotData("nothing but controls, transient metrics and empty arrays".to_owned());
         }
         Decoded::Samples { samples, rest: self.rest }
     }

@@ -261,6 +261,14 @@ fn bombs_are_refused_quickly() {
     assert_eq!(refused(births, LEVEL, &payload(1, Some(1), &[nested])).reason, Reason::TooComplex);
     let array = metric(Some("a"), None, 26, &bytes(16, &[1; 1 << 20]));
     assert_eq!(refused(births, LEVEL, &payload(1, Some(1), &[array])).reason, Reason::TooComplex);
+    for (datatype, elements) in
+        [(32, [&200_000_u32.to_le_bytes()[..], &[1; 25_000]].concat()), (33, vec![0; 20_000])]
+    {
+        let array = metric(Some("a"), None, datatype, &bytes(16, &elements));
+        assert_eq!(refused(births, LEVEL, &payload(1, Some(1), &[array])).reason, Reason::TooComplex);
+    }
+    let claim = metric(Some("a"), None, 32, &bytes(16, &[0xff, 0xff, 0xff, 0xff, 1]));
+    assert_eq!(refused(births, LEVEL, &payload(1, Some(1), &[claim])).reason, Reason::Malformed);
     let name = metric(Some(&"n".repeat(257)), None, 9, &number(7, 1));
     assert_eq!(refused(births, LEVEL, &payload(1, Some(1), &[name])).reason, Reason::TooComplex);
     let long = format!("spBv1.0/g/NDATA/{}", "n".repeat(300));
