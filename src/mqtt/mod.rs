@@ -4,6 +4,7 @@
 //! packet identifiers, the poller writes all that are there at once. The client crate's own loop would write and
 //! flush each PUBACK alone, which cost more than all the rest of a message's way (decision 020).
 
+mod beside;
 mod certificate;
 mod event;
 mod expiry;
