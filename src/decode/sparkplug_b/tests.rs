@@ -2,8 +2,11 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the writer takes seven bits")]
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
@@ -274,6 +277,23 @@ fn bombs_are_refused_quickly() {
     let long = format!("spBv1.0/g/NDATA/{}", "n".repeat(300));
     assert_eq!(refused(births, &long, &[]).reason, Reason::NoDevice);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_compressed_bomb_ends_at_the_limit_and_bodies_do_not_nest() {
+    let births = &mut Births::default();
+    let wrap = |inner: &[u8]| {
+        let mut packed = ZlibEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(inner).unwrap();
+        [bytes(4, b"SPBV1.0_COMPRESSED"), bytes(5, &packed.finish().unwrap())].concat()
+    };
+    let inner = payload(1, Some(1), &[metric(Some("level"), None, 2, &number(10, 5))]);
+    assert_eq!(told(births, LEVEL, &wrap(&inner)), ["water/pump-1/level level=5"]);
+    // An unknown field of 1 MiB more than there may be: read whole it would be passed over.
+    let bomb = wrap(&[inner.clone(), bytes(100, &vec![0; 2 << 20])].concat());
+    assert!(bomb.len() < 50_000, "{}", bomb.len());
+    assert!(refused(births, LEVEL, &bomb).detail.contains("more than 1024 KiB inside"));
+    assert_eq!(refused(births, LEVEL, &wrap(&wrap(&inner))).reason, Reason::TooComplex);
 }
 
 #[test]
