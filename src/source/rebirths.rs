@@ -17,6 +17,8 @@ use crate::mqtt::Command;
 const AGAIN: u64 = 60_000_000_000;
 /// The most nodes that are asked in this time.
 const MAX_NODES: usize = 1000;
+/// Bytes of the topic of a request; what is remembered stays small whatever stands above the namespace.
+const MAX_TOPIC: usize = 1024;
 /// Requests that may wait for one connection.
 const WAITING: usize = 64;
 
@@ -62,7 +64,7 @@ impl Rebirths {
         self.with(|inner| {
             let Some(line) = inner.lines.get_mut(&number) else { return };
             let topic = std::str::from_utf8(&record.message.topic).ok().and_then(rebirth::topic);
-            let Some(topic) = topic else { return };
+            let Some(topic) = topic.filter(|topic| topic.len() <= MAX_TOPIC) else { return };
             let lately = |time: &i64| time.abs_diff(now) < AGAIN;
             if !lately(&record.received) || inner.asked.get(&topic).is_some_and(lately) {
                 return;
@@ -73,7 +75,12 @@ impl Rebirths {
             let milliseconds = u64::try_from(now / 1_000_000).unwrap_or_default();
             let command = Command { topic: topic.clone(), payload: rebirth::payload(milliseconds).into() };
             if inner.asked.len() < MAX_NODES && line.commands.try_send(command).is_ok() {
-                tracing::info!(source = line.source, topic, "asked a node for its births");
+                // The topic may hold what nobody is shown; the number leads to it.
+                tracing::debug!(
+                    source = line.source,
+                    seq = record.seq,
+                    "asked a Sparkplug node for its births"
+                );
                 line.requests = line.requests.saturating_add(1);
                 inner.asked.insert(topic, now);
             }
@@ -131,10 +138,13 @@ mod tests {
     }
 
     #[test]
-    fn data_of_before_asks_nobody() {
+    fn data_of_before_and_topics_of_garbage_ask_nobody() {
         let rebirths = Rebirths::new(Clock::fixed(1000 * SECOND).0);
         let mut commands = rebirths.by(0, "mqtt");
         rebirths.ask(&data(1, 940 * SECOND));
+        assert!(commands.try_recv().is_err());
+        let long = format!("{}/spBv1.0/water/NDATA/pump-1", "x".repeat(1024));
+        rebirths.ask(&Record::pasted(long.into(), bytes::Bytes::new(), 1000 * SECOND, false));
         assert!(commands.try_recv().is_err());
         rebirths.ask(&data(1, 941 * SECOND));
         assert!(commands.try_recv().is_ok());
