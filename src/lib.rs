@@ -13,6 +13,7 @@ pub mod account;
 pub mod backoff;
 pub mod clock;
 pub mod decimal;
+pub mod escape;
 pub mod finding;
 pub mod hashing;
 pub mod histogram;

@@ -11,10 +11,9 @@
 //!
 //! NaN, infinite numbers, and empty keys and tag values are left out. Keys are the caller's to keep unique.
 
-use crate::point::{FieldValue, Point};
+use crate::escape::{NAME_LIMIT, cut, push, push_mapped};
+use crate::point::{Field, FieldValue, Point};
 
-/// The most bytes of a name; InfluxDB takes 65,535 for measurement and tags together.
-const NAME_LIMIT: usize = 1024;
 /// The most bytes of a text value: 64 KiB is InfluxDB's limit.
 const TEXT_LIMIT: usize = 65_535;
 
@@ -27,33 +26,36 @@ pub fn write(point: &Point, out: &mut Vec<u8>) -> bool {
 pub fn write_line(point: &Point, out: &mut Vec<u8>) -> Option<usize> {
     let start = out.len();
     write_measurement(&point.measurement, out);
-    for (key, value) in point.tags.iter().filter(|(key, value)| !key.is_empty() && !value.is_empty()) {
-        out.push(b',');
-        write_key(key, out);
-        out.push(b'=');
-        write_name(value, out);
-    }
-    let series = out.len() - start;
-    let mut separator = b' ';
-    for (key, value) in &point.fields {
-        let unwritable = matches!(value, FieldValue::Float(number) if !number.is_finite());
-        if key.is_empty() || unwritable {
+    out.extend_from_slice(point.tags.text());
+    let first = out.len();
+    for Field { name, value, flag } in &point.fields {
+        if name.is_empty() {
             continue;
         }
-        out.push(separator);
-        separator = b',';
-        write_key(key, out);
-        out.push(b'=');
-        write_value(value, out);
+        match value {
+            None => {}
+            Some(FieldValue::Float(number)) if !number.is_finite() => {}
+            Some(value) => {
+                out.extend_from_slice(name.key());
+                write_value(value, out);
+            }
+        }
+        if let Some(flag) = flag {
+            out.extend_from_slice(name.flag_key());
+            write_integer(flag.number(), out);
+            out.push(b'i');
+        }
     }
-    if separator == b' ' {
+    // Each field begins with a comma; before the first a space belongs.
+    let Some(separator) = out.get_mut(first) else {
         out.truncate(start);
         return None;
-    }
+    };
+    *separator = b' ';
     out.push(b' ');
     write_integer(point.time, out);
     out.push(b'\n');
-    Some(series)
+    Some(first - start)
 }
 
 fn write_measurement(name: &str, out: &mut Vec<u8>) {
@@ -73,53 +75,52 @@ fn write_measurement(name: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn write_key(key: &str, out: &mut Vec<u8>) {
-    write_name(key, out);
-    if matches!(key, "time" | "_time" | "_field" | "_measurement") {
-        out.push(b'_');
-    }
-}
-
-fn write_name(name: &str, out: &mut Vec<u8>) {
-    let name = cut(name, NAME_LIMIT);
-    // Nearly every name is plain, and then it is one copy.
-    if is_plain(name) {
-        out.extend_from_slice(name.as_bytes());
+/// The shortest text that is read as this very number, with a digit behind its point.
+///
+/// Most that sensors tell has three places at most. Of decimals with up to 15 digits no two are one float, so where
+/// thousandths give the number back exactly they are its shortest text; a division by 1,000 is rounded rightly.
+fn write_float(number: f64, out: &mut Vec<u8>) {
+    let size = number.abs();
+    if !(0.001..1e9).contains(&size) {
+        out.extend_from_slice(zmij::Buffer::new().format(number).as_bytes());
         return;
     }
-    for character in name.chars() {
-        match character {
-            ',' | ' ' | '=' => out.extend_from_slice(&[b'\\', u8::try_from(character).unwrap_or(b'_')]),
-            _ => push_mapped(character, out),
-        }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not below 0, and below 2^53"
+    )]
+    let thousandths = (size * 1000.0 + 0.5) as u64;
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+    let same = thousandths as f64 / 1000.0 == size;
+    if !same {
+        out.extend_from_slice(zmij::Buffer::new().format(number).as_bytes());
+        return;
     }
-}
-
-/// Whether nothing in a name needs to be escaped or mapped. Without an early end: names are short and nearly always
-/// plain.
-fn is_plain(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'_' | b'-' | b'.');
-    name.bytes().fold(true, |all, byte| all & plain(byte))
-}
-
-fn push_mapped(character: char, out: &mut Vec<u8>) {
-    match character {
-        '\\' => out.push(b'/'),
-        _ if character.is_control() => out.push(b'_'),
-        _ => push(character, out),
+    if number < 0.0 {
+        out.push(b'-');
     }
-}
-
-fn push(character: char, out: &mut Vec<u8>) {
-    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    write_digits(thousandths / 1000, out);
+    let digit = |part: u64| b'0' + u8::try_from(part % 10).unwrap_or(0);
+    let places = [b'.', digit(thousandths / 100), digit(thousandths / 10), digit(thousandths)];
+    let length = match places {
+        [.., b'0', b'0'] => 2,
+        [.., b'0'] => 3,
+        _ => 4,
+    };
+    out.extend_from_slice(places.get(..length).unwrap_or_default());
 }
 
 fn write_integer(number: i64, out: &mut Vec<u8>) {
     if number < 0 {
         out.push(b'-');
     }
-    // The largest has nineteen digits.
-    let (mut digits, mut first, mut rest) = ([0; 19], 19_usize, number.unsigned_abs());
+    write_digits(number.unsigned_abs(), out);
+}
+
+fn write_digits(number: u64, out: &mut Vec<u8>) {
+    // The largest has twenty digits.
+    let (mut digits, mut first, mut rest) = ([0; 20], 20_usize, number);
     for place in digits.iter_mut().rev() {
         *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
         first -= 1;
@@ -133,7 +134,7 @@ fn write_integer(number: i64, out: &mut Vec<u8>) {
 
 fn write_value(value: &FieldValue, out: &mut Vec<u8>) {
     match value {
-        FieldValue::Float(number) => out.extend_from_slice(zmij::Buffer::new().format(*number).as_bytes()),
+        FieldValue::Float(number) => write_float(*number, out),
         FieldValue::Integer(number) => {
             write_integer(*number, out);
             out.push(b'i');
@@ -154,13 +155,6 @@ fn write_value(value: &FieldValue, out: &mut Vec<u8>) {
     }
 }
 
-fn cut(text: &str, limit: usize) -> &str {
-    if text.len() <= limit {
-        return text;
-    }
-    text.get(..text.floor_char_boundary(limit)).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -169,12 +163,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::point::Name;
+    use crate::quality::Flag;
 
     fn point(measurement: &str, tags: &[(&str, &str)], fields: &[(&str, FieldValue)], time: i64) -> Point {
         Point {
             measurement: measurement.into(),
             tags: tags.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
-            fields: fields.iter().map(|(key, value)| ((*key).into(), value.clone())).collect(),
+            fields: fields.iter().map(|(key, value)| Field::of(*key, value.clone())).collect(),
             time,
         }
     }
@@ -212,6 +208,40 @@ mod tests {
             line(&point("", &[("time", "x")], &[("time", FieldValue::Float(1.0))], 0)),
             "sensor,time_=x time_=1.0 0\n"
         );
+    }
+
+    #[test]
+    fn floats_are_written_as_short_as_can_be_and_never_as_another() {
+        let text = |number: f64| {
+            let mut out = Vec::new();
+            write_float(number, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        for (number, told) in [
+            (12.5, "12.5"),
+            (30.0, "30.0"),
+            (-0.125, "-0.125"),
+            (0.001, "0.001"),
+            (86_400.123, "86400.123"),
+            (999_999_999.999, "999999999.999"),
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.1 + 2.2, "3.3000000000000003"),
+            (1.0005, "1.0005"),
+        ] {
+            assert_eq!(text(number), told);
+        }
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..200_000 {
+            let decimal = random.i64(-2_000_000_000_000..2_000_000_000_000) as f64;
+            for number in
+                [decimal / 1000.0, decimal / 100_000.0, decimal / 7.0, f64::from_bits(random.u64(..))]
+            {
+                if number.is_finite() {
+                    assert_eq!(text(number), zmij::Buffer::new().format(number));
+                }
+            }
+        }
     }
 
     #[test]
@@ -268,26 +298,34 @@ mod tests {
         ]
     }
 
+    fn flag() -> impl Strategy<Value = Flag> {
+        prop::sample::select(vec![Flag::Pass, Flag::NotEvaluated, Flag::Suspect, Flag::Fail, Flag::Missing])
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2048) })]
         #[test]
         fn any_point_is_read_back_as_one_point_with_its_values(
             measurement in name(),
             tags in prop::collection::vec((name(), name()), 0..5),
-            fields in prop::collection::vec((name(), value()), 0..6),
+            fields in prop::collection::vec((name(), prop::option::of(value()), prop::option::of(flag())), 0..6),
             time in any::<i64>(),
         ) {
+            let field = |(name, value, flag): (Arc<str>, _, _)| Field { name: Name::new(name), value, flag };
+            let fields = fields.into_iter().map(field).collect();
             let given = Point { measurement, tags: tags.into(), fields, time };
             let mut out = Vec::new();
             let written = write(&given, &mut out);
             let text = String::from_utf8(out).unwrap();
-            let wanted: Vec<_> = given
-                .fields
-                .iter()
-                .filter(|(key, value)| {
-                    !key.is_empty() && !matches!(value, FieldValue::Float(number) if !number.is_finite())
-                })
-                .collect();
+            let mut wanted = Vec::new();
+            for Field { name, value, flag } in given.fields.iter().filter(|field| !field.name.is_empty()) {
+                let finite = |value: &FieldValue| {
+                    !matches!(value, FieldValue::Float(number) if !number.is_finite())
+                };
+                wanted.extend(value.clone().filter(finite).map(|value| (name.to_string(), value)));
+                let flag = flag.map(|flag| FieldValue::Integer(flag as i64));
+                wanted.extend(flag.map(|flag| (format!("{name}_qc"), flag)));
+            }
             prop_assert_eq!(written, !wanted.is_empty());
             prop_assert_eq!(text.matches('\n').count(), usize::from(written));
             let lines: Vec<_> = parse_lines(&text).collect();

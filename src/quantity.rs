@@ -1,18 +1,15 @@
 //! A quantity: what is measured, in which unit it is stored, and which values are impossible or suspect.
 
-use std::sync::Arc;
-
+use crate::point::Name;
 use crate::unit::Unit;
 
 /// One quantity of the catalogue. A published one never changes its unit or meaning.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quantity {
     /// The stored field, with its unit as suffix: `air_temperature_c`.
-    pub name: Arc<str>,
-    /// The field of its quality flag.
-    pub qc_name: Arc<str>,
+    pub name: Name,
     /// The field of a value that cannot be.
-    pub failed_name: Arc<str>,
+    pub failed: Name,
     pub unit: Unit,
     /// Values outside cannot be.
     pub impossible: Option<(f64, f64)>,
@@ -64,10 +61,10 @@ impl Quantity {
     ) -> Option<Self> {
         let suffix = SUFFIXES.iter().filter(|(suffix, _)| name.ends_with(suffix));
         let (_, unit) = suffix.max_by_key(|(suffix, _)| suffix.len())?;
+        let name = Name::from(name);
         Some(Self {
-            name: name.into(),
-            qc_name: format!("{name}_qc").into(),
-            failed_name: format!("{name}_failed").into(),
+            failed: name.failed(),
+            name,
             unit: Unit::parse(unit)?,
             impossible,
             suspect,

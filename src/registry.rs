@@ -9,12 +9,13 @@ use serde::Deserialize;
 
 use crate::catalogue::{Profile, Profiles};
 use crate::hashing::Seeded;
+use crate::point::Tags;
 
 /// What is known of one device from `valid_from` on.
 #[derive(Debug)]
 pub struct Device {
     /// Sorted by key, without empty ones.
-    pub tags: Arc<[(Arc<str>, Arc<str>)]>,
+    pub tags: Tags,
     pub profile: Option<Arc<Profile>>,
     /// The zone of local times it tells; nothing: the city's.
     pub zone: Option<TimeZone>,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::hashing::Seeded;
 use crate::quantity::Quantity;
 
 pub use decoder::{Decoder, Field, Kind, Layout};
@@ -15,7 +16,7 @@ pub use profile::{Mapping, Profile, Profiles};
 
 /// All quantities by name.
 #[derive(Debug, Clone, Default)]
-pub struct Catalogue(HashMap<String, Arc<Quantity>>);
+pub struct Catalogue(HashMap<String, Arc<Quantity>, Seeded>);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +38,7 @@ impl Catalogue {
     /// Reads `catalogue.toml`; tells every mistake with `origin`.
     pub fn load(text: &str, origin: &str) -> Result<Self, Vec<String>> {
         let file: File = toml::from_str(text).map_err(|error| vec![format!("{origin}: {error}")])?;
-        let (mut all, mut wrong) = (HashMap::new(), Vec::new());
+        let (mut all, mut wrong) = (HashMap::default(), Vec::new());
         for (name, entry) in file.quantities {
             let plain = name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
             for (what, range) in [("impossible", entry.impossible), ("suspect", entry.suspect)] {

@@ -1,12 +1,12 @@
 //! Cardinality: one broken or hostile sender must not fill the database with names.
 
-use std::borrow::Borrow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::hashing::Seeded;
 use crate::outcome::{Reason, Rejection};
+use crate::point::Name;
 
 /// The most unknown names that are stored per measurement.
 pub const MAX_UNKNOWN_NAMES: usize = 64;
@@ -20,44 +20,18 @@ const MAX_SENT_NAMES: usize = 1024;
 /// The names seen so far. Sets only grow, so applying a message again after a restart changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
-    names: BTreeMap<String, BTreeSet<Admitted>>,
+    /// Of one name and measurement it is always the same texts, not equal ones.
+    names: HashMap<String, HashSet<Name, Seeded>, Seeded>,
     devices: BTreeSet<String>,
-}
-
-/// A field name that was let in. Of one name and measurement it is always the same texts, not equal ones.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub struct Admitted {
-    pub name: Arc<str>,
-    /// The field of its quality flag.
-    pub qc_name: Arc<str>,
-}
-
-impl From<String> for Admitted {
-    fn from(name: String) -> Self {
-        Self { qc_name: format!("{name}_qc").into(), name: name.into() }
-    }
-}
-
-impl From<Admitted> for String {
-    fn from(admitted: Admitted) -> Self {
-        (*admitted.name).to_owned()
-    }
-}
-
-impl Borrow<str> for Admitted {
-    fn borrow(&self) -> &str {
-        &self.name
-    }
 }
 
 impl Names {
     /// Lets an unknown field name of a measurement in, or says that there is no room for it.
-    pub fn admit_name(&mut self, measurement: &str, name: &str) -> Result<Admitted, Rejection> {
+    pub fn admit_name(&mut self, measurement: &str, name: &str) -> Result<Name, Rejection> {
         self.admit_among(measurement, name, MAX_UNKNOWN_NAMES)
     }
 
-    fn admit_among(&mut self, measurement: &str, name: &str, most: usize) -> Result<Admitted, Rejection> {
+    fn admit_among(&mut self, measurement: &str, name: &str, most: usize) -> Result<Name, Rejection> {
         let known = self.names.get(measurement);
         if let Some(admitted) = known.and_then(|known| known.get(name)) {
             return Ok(admitted.clone());
@@ -69,7 +43,7 @@ impl Names {
             );
             return Err(Rejection::new(Reason::TooManyFields, detail));
         }
-        if known.map_or(0, BTreeSet::len) >= most {
+        if known.map_or(0, HashSet::len) >= most {
             return Err(Rejection::new(
                 Reason::TooManyFields,
                 format!(
@@ -80,13 +54,13 @@ impl Names {
                 ),
             ));
         }
-        let admitted = Admitted::from(name.to_owned());
+        let admitted = Name::from(name);
         self.names.entry(measurement.to_owned()).or_default().insert(admitted.clone());
         Ok(admitted)
     }
 
     /// Lets a field name of a measurement that is kept as sent in, or says that there is no room for it.
-    pub fn admit_sent_name(&mut self, measurement: &str, name: &str) -> Result<Admitted, Rejection> {
+    pub fn admit_sent_name(&mut self, measurement: &str, name: &str) -> Result<Name, Rejection> {
         self.admit_among(measurement, name, MAX_SENT_NAMES)
     }
 
@@ -127,8 +101,8 @@ mod tests {
         }
         assert_eq!(state.admit_name("noise", "one_more").unwrap_err().reason, Reason::TooManyFields);
         let again = |state: &mut Names| state.admit_name("noise", "x0").unwrap();
-        assert!(Arc::ptr_eq(&again(&mut state).name, &again(&mut state).name));
-        assert_eq!(&*again(&mut state).qc_name, "x0_qc");
+        assert!(again(&mut state).is(&again(&mut state)));
+        assert_eq!(again(&mut state).flag(), "x0_qc");
         assert!(state.admit_name("weather", "one_more").is_ok());
     }
 

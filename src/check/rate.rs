@@ -9,6 +9,8 @@ use serde::de::Deserializer;
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
+use crate::hashing::Seeded;
+use crate::point::Name;
 use crate::quality::Flag;
 
 const MINUTE: f64 = 60e9;
@@ -18,7 +20,9 @@ const MAX_ENTRIES: usize = 256;
 /// The last values that were no failure. A copy shares what neither side changes, so that a snapshot costs little.
 #[derive(Debug, Clone, Default)]
 pub struct Last {
-    devices: HashMap<Box<str>, Arc<Vec<Entry>>>,
+    /// Of each device its place in `entries`.
+    devices: HashMap<Box<str>, usize, Seeded>,
+    entries: Vec<Arc<Vec<Entry>>>,
     keys: Keys,
 }
 
@@ -26,12 +30,12 @@ pub struct Last {
 #[derive(Debug, Clone, Default)]
 struct Keys {
     list: Vec<Key>,
-    places: HashMap<Key, u32>,
+    places: HashMap<Key, u32, Seeded>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
-    field: Arc<str>,
+    field: Name,
     channel: Option<Arc<str>>,
 }
 
@@ -54,7 +58,7 @@ pub struct Entries<'l> {
 /// One value to be judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Value<'v> {
-    pub field: &'v Arc<str>,
+    pub field: &'v Name,
     pub channel: Option<&'v Arc<str>>,
     /// Unix time in nanoseconds.
     pub time: i64,
@@ -66,10 +70,15 @@ pub struct Value<'v> {
 impl Last {
     /// What is remembered of one device; from now on it is, so there is always something.
     pub fn of(&mut self, device: &str) -> Option<Entries<'_>> {
-        if !self.devices.contains_key(device) {
-            self.devices.insert(device.into(), Arc::default());
-        }
-        let entries = Arc::make_mut(self.devices.get_mut(device)?);
+        let place = match self.devices.get(device) {
+            Some(place) => *place,
+            None => {
+                self.devices.insert(device.into(), self.entries.len());
+                self.entries.push(Arc::default());
+                self.entries.len() - 1
+            }
+        };
+        let entries = Arc::make_mut(self.entries.get_mut(place)?);
         Some(Entries { entries, keys: &mut self.keys })
     }
 
@@ -80,11 +89,16 @@ impl Last {
 
     /// How many values are remembered.
     pub fn len(&self) -> usize {
-        self.devices.values().map(|entries| entries.len()).sum()
+        self.entries.iter().map(|entries| entries.len()).sum()
     }
 
     pub fn is_empty(&self) -> bool {
         self.devices.is_empty()
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (&str, &[Entry])> {
+        let of = |place: &usize| self.entries.get(*place).map_or(&[][..], |entries| &***entries);
+        self.devices.iter().map(move |(device, place)| (&**device, of(place)))
     }
 
     fn told<'l>(&'l self, entries: &'l [Entry]) -> impl Iterator<Item = Told<&'l str>> {
@@ -118,12 +132,9 @@ impl Entries<'_> {
     pub fn check(&mut self, new: Value<'_>, limit: f64) -> Flag {
         let Self { entries, keys } = self;
         // Nearly always it is the very text of the catalogue.
-        let same = |key: &Key| {
-            (Arc::ptr_eq(&key.field, new.field) || key.field == *new.field)
-                && key.channel.as_ref() == new.channel
-        };
+        let same = |key: &Key| key.field == *new.field && key.channel.as_ref() == new.channel;
         let Some(last) = entries.iter_mut().find(|entry| keys.get(entry.key).is_some_and(same)) else {
-            let key = Key { field: Arc::clone(new.field), channel: new.channel.cloned() };
+            let key = Key { field: new.field.clone(), channel: new.channel.cloned() };
             if entries.len() < MAX_ENTRIES
                 && let Some(key) = keys.place(key)
             {
@@ -150,9 +161,10 @@ type Told<T> = (T, Option<T>, i64, u64);
 
 impl PartialEq for Last {
     fn eq(&self, other: &Self) -> bool {
-        self.devices.len() == other.devices.len()
-            && self.devices.iter().all(|(device, entries)| {
-                let others = other.devices.get(device);
+        let others: HashMap<_, _> = other.entries().collect();
+        self.devices.len() == others.len()
+            && self.entries().all(|(device, entries)| {
+                let others = others.get(device);
                 others.is_some_and(|others| self.told(entries).eq(other.told(others)))
             })
     }
@@ -161,7 +173,7 @@ impl PartialEq for Last {
 impl Serialize for Last {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let told = |entries| self.told(entries).collect::<Vec<_>>();
-        to.collect_map(self.devices.iter().map(|(device, entries)| (device, told(entries))))
+        to.collect_map(self.entries().map(|(device, entries)| (device, told(entries))))
     }
 }
 
@@ -171,10 +183,11 @@ impl<'de> Deserialize<'de> for Last {
         for (device, told) in HashMap::<Box<str>, Vec<Told<String>>>::deserialize(from)? {
             let mut entries = Vec::with_capacity(told.len());
             for (field, channel, time, bits) in told {
-                let key = last.keys.place(Key { field: field.into(), channel: channel.map(Arc::from) });
+                let key = last.keys.place(Key { field: Name::new(field), channel: channel.map(Arc::from) });
                 entries.extend(key.map(|key| Entry { key, time, value: f64::from_bits(bits) }));
             }
-            last.devices.insert(device, Arc::new(entries));
+            last.devices.insert(device, last.entries.len());
+            last.entries.push(Arc::new(entries));
         }
         Ok(last)
     }
@@ -191,7 +204,7 @@ mod tests {
     }
 
     fn judged(values: &[(i64, f64)], counter: bool) -> (Last, Vec<Flag>) {
-        let (mut last, field) = (Last::default(), Arc::from("water_level_m"));
+        let (mut last, field) = (Last::default(), Name::from("water_level_m"));
         let check = |(seconds, value): &(i64, f64)| {
             let new = Value { field: &field, channel: None, time: seconds * SECOND, value: *value, counter };
             last.of("WL-1").unwrap().check(new, 0.125)
@@ -236,7 +249,7 @@ mod tests {
 
     #[test]
     fn devices_fields_and_channels_are_apart_bounded_and_survive_a_snapshot() {
-        let (mut last, field) = (Last::default(), Arc::<str>::from("x_c"));
+        let (mut last, field) = (Last::default(), Name::from("x_c"));
         for number in 0..1000 {
             let channel = Arc::from(number.to_string());
             let value = 0.1 + f64::from(number);

@@ -159,13 +159,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::point::FieldValue;
+    use crate::point::{Field, FieldValue, Tags};
 
     fn point(device: &str, time: i64) -> Point {
         Point {
             measurement: "noise".into(),
-            tags: Arc::from(vec![(Arc::from("device"), Arc::from(device))]),
-            fields: vec![("laeq_dba".into(), FieldValue::Float(55.0))],
+            tags: Tags::from(vec![(Arc::from("device"), Arc::from(device))]),
+            fields: vec![Field::of("laeq_dba", FieldValue::Float(55.0))],
             time,
         }
     }
@@ -227,12 +227,12 @@ mod tests {
         let mut lanes = lanes(1, 10);
         let now = Instant::now();
         let mut other = point("a", 1);
-        other.fields = vec![("laeq_dba".into(), FieldValue::Float(56.0))];
+        other.fields = vec![Field::of("laeq_dba", FieldValue::Float(56.0))];
         assert_eq!(lanes.push(1, &point("a", 1), None, now), Pushed::Line);
         assert_eq!(lanes.push(2, &point("a", 1), None, now), Pushed::Line, "the same again");
         assert_eq!(lanes.push(3, &other, None, now), Pushed::Overwrites);
         assert_eq!(lanes.push(4, &point("a", 2), None, now), Pushed::Line);
-        other.fields = vec![("lamax_dba".into(), FieldValue::Float(56.0))];
+        other.fields = vec![Field::of("lamax_dba", FieldValue::Float(56.0))];
         assert_eq!(lanes.push(5, &other, None, now), Pushed::Line, "another field of the same point");
     }
 }

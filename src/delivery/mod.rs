@@ -224,11 +224,12 @@ impl Delivery {
     /// Takes what was read, up to the first message that has to wait.
     fn take_held(&mut self) {
         self.in_hand.takes(self.held.back().map_or(0, Entry::last));
-        self.take_until();
+        // Once for all of them: asking for the time of each would cost as much as writing its line.
+        self.take_until(Instant::now());
         self.in_hand.left();
     }
 
-    fn take_until(&mut self) {
+    fn take_until(&mut self, now: Instant) {
         while let Some(entry) = self.held.pop_front() {
             match entry {
                 Entry::Record(record) if record.seq >= self.until => {
@@ -238,16 +239,16 @@ impl Delivery {
                     let rest = Entry::Damage { first: first.max(self.until), last, detail: detail.clone() };
                     self.held.push_front(rest);
                     if first < self.until {
-                        self.take(Entry::Damage { first, last: self.until.saturating_sub(1), detail });
+                        self.take(Entry::Damage { first, last: self.until.saturating_sub(1), detail }, now);
                     }
                     return;
                 }
-                entry => self.take(entry),
+                entry => self.take(entry, now),
             }
         }
     }
 
-    fn take(&mut self, entry: Entry) {
+    fn take(&mut self, entry: Entry, now: Instant) {
         let record = match entry {
             Entry::Record(record) => record,
             Entry::Damage { first, last, detail } => {
@@ -268,14 +269,14 @@ impl Delivery {
         };
         let seq = record.seq;
         let size = record.message.payload.len();
-        self.judge(record);
+        self.judge(record, now);
         if seq >= self.ledger.position() {
             self.snapshots.took(seq, size);
-            self.snapshots.begin(Instant::now(), &self.state);
+            self.snapshots.begin(now, &self.state);
         }
     }
 
-    fn judge(&mut self, record: Record) {
+    fn judge(&mut self, record: Record, now: Instant) {
         self.in_hand.enters(record.seq);
         let mine = match self.transform.destination_of(&record.message.topic) {
             Some(destination) => destination == self.destination,
@@ -319,14 +320,14 @@ impl Delivery {
                 let outcome = Outcome::Quarantined(rejection.reason);
                 self.ledger.enter_decided(record, outcome, Some(rejection));
             }
-            Decision::Points { rest } => self.enter(record, &points, rest),
+            Decision::Points { rest } => self.enter(record, &points, rest, now),
         }
         self.points = points;
     }
 
-    fn enter(&mut self, record: Record, points: &[Point], mut rest: Option<Rejection>) {
+    fn enter(&mut self, record: Record, points: &[Point], mut rest: Option<Rejection>, now: Instant) {
         let seq = record.seq;
-        let (mut lines, now) = (0, Instant::now());
+        let mut lines = 0;
         for point in points {
             let bucket = self.buckets.as_mut().map(|buckets| buckets.of(point, &self.transform)).transpose();
             let bucket = match bucket {

@@ -59,6 +59,11 @@ impl Numbers {
                 float(self.overwritten.load(Relaxed)),
             ),
         ];
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let help = "Asynchronous tasks alive; one or two for each connection, destination and watch";
+            let alive = u64::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(u64::MAX);
+            numbers.push(Number::gauge("tasks", help, float(alive)));
+        }
         numbers.extend(of_the_journal(&self.journal));
         numbers.extend(self.counts.iter().flat_map(|(name, counts)| of_a_source(name, counts)));
         numbers.extend(self.rebirths.requests().into_iter().map(|(source, requests)| {

@@ -55,10 +55,10 @@ fn field(name: &str, value: f64) -> (String, String) {
 
 fn stored(point: &Point) -> Comparable {
     let device = point.tags.iter().find(|(key, _)| &**key == "device").unwrap();
-    let values = point.fields.iter().filter(|(name, _)| &**name != "delay_s").map(|(name, value)| {
+    let values = point.stored().filter(|(name, _)| *name != "delay_s").map(|(name, value)| {
         let value = match value {
-            FieldValue::Float(value) => *value,
-            FieldValue::Integer(flag) => f64::from(i32::try_from(*flag).unwrap()),
+            FieldValue::Float(value) => value,
+            FieldValue::Integer(flag) => f64::from(i32::try_from(flag).unwrap()),
             other => panic!("{name}: {other:?}"),
         };
         field(name, value)

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::State;
 use super::assemble::Rest;
 use super::explain::{SampleStory, Trace};
 use super::pattern::Pattern;
 use super::when::{When, in_words};
-use super::{State, Tags};
 use crate::check::finite;
 use crate::outcome::{Reason, Rejection};
-use crate::point::{FieldValue, Point};
+use crate::point::{Field, FieldValue, Name, Point, Tags};
 use crate::reading::{Reading, ReadingValue, Sample};
 use crate::settings::Section;
 use crate::topic::Template;
@@ -51,7 +51,7 @@ pub enum Others {
 pub struct AsSent {
     measurement: Pattern,
     tags: BTreeMap<Arc<str>, Pattern>,
-    fields: BTreeMap<Arc<str>, Pattern>,
+    fields: BTreeMap<Name, Pattern>,
     topic_tag: Option<Arc<str>>,
     tag_keys: Vec<String>,
     types: HashMap<String, Type>,
@@ -76,12 +76,14 @@ impl AsSent {
             for name in inner.keys() {
                 let text = inner.optional::<String>(&name);
                 if let Some(pattern) = text.and_then(|text| pattern(&inner, &name, &text)) {
-                    patterns.insert(Arc::from(name), pattern);
+                    patterns.insert(name, pattern);
                 }
             }
             patterns
         };
-        let (tags, fields) = (table("tags"), table("fields"));
+        let (tags, fields): (BTreeMap<String, _>, BTreeMap<String, _>) = (table("tags"), table("fields"));
+        let tags = tags.into_iter().map(|(name, pattern)| (Arc::from(name), pattern)).collect();
+        let fields = fields.into_iter().map(|(name, pattern)| (Name::from(name), pattern)).collect();
         let mut inner = section.section("types");
         let types = inner.keys().into_iter().filter_map(|name| Some((name.clone(), inner.optional(&name)?)));
         let types = types.collect();
@@ -240,9 +242,9 @@ impl Kept<'_> {
                 .and_then(|value| self.admit(&measurement, reading, value, &fields))
             {
                 Ok(None) => {}
-                Ok(Some(field)) => {
-                    self.trace.kept(reading, &field.0, &field.1);
-                    fields.push(field);
+                Ok(Some((name, value))) => {
+                    self.trace.kept(reading, &name, &value);
+                    fields.push(Field::of(name, value));
                 }
                 Err(rejection) => {
                     self.trace.refused(reading, &rejection);
@@ -257,8 +259,8 @@ impl Kept<'_> {
             let text = pattern.fill(self.template, self.topic);
             let kind = self.names.types.get(&**name).copied().unwrap_or(Type::Text);
             match convert(name, &ReadingValue::Text(text.into()), kind) {
-                Ok(_) if fields.iter().any(|(known, _)| known == name) => {}
-                Ok(value) => fields.push((Arc::clone(name), value)),
+                Ok(_) if fields.iter().any(|known| known.name == *name) => {}
+                Ok(value) => fields.push(Field::of(name.clone(), value)),
                 Err(rejection) => self.rest.add(rejection),
             }
         }
@@ -272,18 +274,17 @@ impl Kept<'_> {
         measurement: &str,
         reading: &Reading<'_>,
         value: Option<FieldValue>,
-        fields: &[(Arc<str>, FieldValue)],
-    ) -> Result<Option<(Arc<str>, FieldValue)>, Rejection> {
+        fields: &[Field],
+    ) -> Result<Option<(Name, FieldValue)>, Rejection> {
         let Some(value) = value else { return Ok(None) };
-        if let Some((name, known)) = fields.iter().find(|(name, _)| **name == *reading.name) {
-            if *known == value {
+        if let Some(known) = fields.iter().find(|field| *field.name == *reading.name) {
+            if known.value.as_ref() == Some(&value) {
                 return Ok(None);
             }
-            let detail = format!("\"{}\" is told twice with different values", name.escape_debug());
+            let detail = format!("\"{}\" is told twice with different values", known.name.escape_debug());
             return Err(Rejection::new(Reason::Malformed, detail));
         }
-        let admitted = self.state.names.admit_sent_name(measurement, &reading.name)?;
-        Ok(Some((admitted.name, value)))
+        Ok(Some((self.state.names.admit_sent_name(measurement, &reading.name)?, value)))
     }
 
     /// Sorted by key; what the payload tells wins over the topic, as it does in Telegraf.

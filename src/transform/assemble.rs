@@ -6,11 +6,11 @@ use super::config::ByCatalogue;
 use super::explain::{SampleStory, Trace};
 use super::value::{Judge, Taken, Value};
 use super::when::{When, in_words};
-use super::{QualityFlags, State, Tags, Transform};
+use super::{QualityFlags, State, Transform};
 use crate::catalogue::Profile;
 use crate::check::time::Verdict;
 use crate::outcome::{Reason, Rejection};
-use crate::point::{FieldValue, Point};
+use crate::point::{Field, FieldValue, Name, Point, Tag, Tags};
 use crate::quality::Flag;
 use crate::reading::{MAX_DEVICE_ID, Sample};
 use crate::topic::Template;
@@ -70,7 +70,7 @@ pub(super) struct Work<'w> {
 /// What all readings of one sample share.
 struct Place<'p> {
     device: &'p str,
-    profile: Arc<Profile>,
+    profile: &'p Arc<Profile>,
     measurement: Arc<str>,
     tags: Tags,
     time: i64,
@@ -99,8 +99,7 @@ impl<'w> Work<'w> {
             let added = match judge.value(reading, self.trace) {
                 Ok(None) => continue,
                 Ok(Some(value)) => {
-                    let (field, number) = (Arc::clone(&value.field), value.number);
-                    points.add(value).map(|flag| self.trace.stored(reading, &field, number, flag))
+                    points.add(value, |field, number, flag| self.trace.stored(reading, field, number, flag))
                 }
                 Err(rejection) => Err(rejection),
             };
@@ -119,7 +118,7 @@ impl<'w> Work<'w> {
         });
         if let Some(delay) = place.delay {
             for point in self.out.iter_mut().skip(first) {
-                point.fields.push((Arc::clone(&self.transform.delay), FieldValue::Float(delay)));
+                point.fields.push(Field::of(self.transform.delay.clone(), FieldValue::Float(delay)));
             }
         }
     }
@@ -139,9 +138,9 @@ impl<'w> Work<'w> {
             return Err(Rejection::new(Reason::NoDevice, detail));
         }
         let (verdict, time) = self.when.of(sample.time)?;
-        let registered = self.transform.registry.device(device, time);
-        let profile = self.transform.profile_of(registered, sample.model.as_deref());
-        let profile = profile.unwrap_or(self.profile).clone();
+        let transform = self.transform;
+        let registered = transform.registry.device(device, time);
+        let profile = transform.profile_of(registered, sample.model.as_deref()).unwrap_or(self.profile);
         let measurement = profile
             .measurement
             .as_ref()
@@ -149,7 +148,7 @@ impl<'w> Work<'w> {
             .unwrap_or(&self.transform.sensor)
             .clone();
         let tags = match registered {
-            Some(device) => Arc::clone(&device.tags),
+            Some(device) => device.tags.clone(),
             None => {
                 self.state.names.admit_device(device, self.transform.config.max_unregistered)?;
                 self.unregistered_tags(device)
@@ -193,7 +192,7 @@ impl<'w> Work<'w> {
             ("site", Some("unregistered".into())),
         ];
         let told = tags.into_iter().filter_map(|(key, value)| Some((Arc::from(key), value?)));
-        told.filter(|(_, value): &(Arc<str>, Arc<str>)| !value.is_empty()).collect()
+        told.filter(|(_, value): &Tag| !value.is_empty()).collect()
     }
 }
 
@@ -208,45 +207,52 @@ struct Points<'s> {
 }
 
 impl Points<'_> {
-    /// Puts a value into the point of its channel and gives its flag.
-    fn add(&mut self, value: Value<'_>) -> Result<Flag, Rejection> {
-        let Value { field, qc, failed, channel, number, flag } = value;
+    /// Puts a value with its flag into the point of its channel; `told` learns of it where it is taken.
+    fn add(
+        &mut self,
+        value: Value<'_>,
+        told: impl FnOnce(&Name, Option<f64>, Flag),
+    ) -> Result<(), Rejection> {
+        let Value { field, failed, channel, number, flag } = value;
         let flag = if self.place.time_suspect { flag.and(Flag::Suspect) } else { flag };
         let wanted = match self.flags {
             QualityFlags::All => true,
             QualityFlags::Exceptions => matches!(flag, Flag::Suspect | Flag::Fail | Flag::Missing),
             QualityFlags::None => false,
         };
-        let Some(point) = self.of(channel.as_ref()) else { return Ok(flag) };
-        if let Some(number) = number.map(FieldValue::Float) {
-            // A name is one text that all share, so it is enough to ask whether it is the same one.
-            let same = |name: &Arc<str>| {
-                Arc::ptr_eq(name, &field) || failed.is_some_and(|failed| Arc::ptr_eq(name, failed))
-            };
-            if let Some((_, known)) = point.fields.iter().find(|(name, _)| same(name)) {
-                if *known == number {
-                    return Ok(flag);
-                }
-                let detail = format!("{field} is told twice with different values");
-                return Err(Rejection::new(Reason::Malformed, detail));
-            }
-            let name = match failed {
-                Some(failed) if flag == Flag::Fail => Arc::clone(failed),
-                _ => field,
-            };
-            point.fields.push((name, number));
+        let Some(point) = self.of(channel.as_ref()) else { return Ok(()) };
+        let number_told = number;
+        let number = number.map(FieldValue::Float);
+        // A name is one that all share, so it is enough to ask whether it is the same one.
+        let same = |name: &Name| name.is(&field) || failed.is_some_and(|failed| name.is(failed));
+        let known = point.fields.iter_mut().find(|known| same(&known.name));
+        if let Some(Field { value: Some(value), .. }) = &known
+            && number.as_ref().is_some_and(|number| number != value)
+        {
+            let detail = format!("{field} is told twice with different values");
+            return Err(Rejection::new(Reason::Malformed, detail));
         }
-        if wanted {
-            point.fields.push((qc, FieldValue::Integer(flag.number())));
+        told(&field, number_told, flag);
+        let name = match failed {
+            Some(failed) if flag == Flag::Fail => failed.clone(),
+            _ => field,
+        };
+        let new = Field { name, value: number, flag: wanted.then_some(flag) };
+        match known {
+            // That there is no value says nothing where there is one.
+            Some(known) if known.value.is_none() && new.value.is_some() => *known = new,
+            Some(_) => {}
+            None if new.value.is_none() && new.flag.is_none() => {}
+            None => point.fields.push(new),
         }
-        Ok(flag)
+        Ok(())
     }
 
     /// The point of a channel among those of this sample, made where it is not there yet.
     fn of(&mut self, channel: Option<&Arc<str>>) -> Option<&mut Point> {
         let Self { out, first, place, readings, .. } = self;
         let of_channel = |point: &Point| match channel {
-            None => Arc::ptr_eq(&point.tags, &place.tags),
+            None => point.tags.is(&place.tags),
             Some(channel) => {
                 let tag = point.tags.iter().find(|(key, _)| &**key == "channel").map(|(_, value)| value);
                 tag == Some(channel)
@@ -258,9 +264,9 @@ impl Points<'_> {
             out.push(Point {
                 measurement: Arc::clone(&place.measurement),
                 tags: channel
-                    .map_or_else(|| Arc::clone(&place.tags), |channel| with_channel(&place.tags, channel)),
-                // A value and its flag each, and the delay.
-                fields: Vec::with_capacity((*readings * 2 + 1).min(MOST_AT_ONCE)),
+                    .map_or_else(|| place.tags.clone(), |channel| with_channel(&place.tags, channel)),
+                // The delay is one more.
+                fields: Vec::with_capacity((*readings + 1).min(MOST_AT_ONCE)),
                 time: place.time,
             });
         }

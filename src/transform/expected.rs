@@ -48,8 +48,8 @@ impl Transform {
             add(&self.delay, "float");
             for mapping in profile.mappings() {
                 add(&mapping.quantity.name, "float");
-                add(&mapping.quantity.failed_name, "float");
-                add(&mapping.quantity.qc_name, "integer");
+                add(&mapping.quantity.failed, "float");
+                add(mapping.quantity.name.flag(), "integer");
             }
         }
         all

@@ -36,7 +36,7 @@ use crate::codec::Codecs;
 use crate::decode::{Decoded, Hints, Memory};
 use crate::message::{EMBEDDED_SOURCE, Record};
 use crate::outcome::{Reason, Rejection};
-use crate::point::Point;
+use crate::point::{Name, Point};
 use crate::reading::Sample;
 use crate::registry::{Device, Place, Registry};
 use crate::topic::{self, SECRET, STARS, Secrets};
@@ -78,7 +78,7 @@ pub struct Transform {
     codecs: Arc<Codecs>,
     zone: jiff::tz::TimeZone,
     sensor: Arc<str>,
-    delay: Arc<str>,
+    delay: Name,
 }
 
 impl Transform {
@@ -354,8 +354,6 @@ fn decided(points: bool, rest: Option<Rejection>, unmapped_text: bool) -> Result
     })
 }
 
-/// Sorted by key, without empty ones.
-type Tags = Arc<[(Arc<str>, Arc<str>)]>;
 type Samples<'a> = (Vec<Sample<'a>>, Option<Rejection>);
 
 fn quarantine(reason: Reason, detail: impl Into<String>) -> Decision {

@@ -10,6 +10,7 @@ use crate::check::cardinality::Names;
 use crate::check::rate::{self, Entries, Last};
 use crate::check::{finite, range};
 use crate::outcome::{Reason, Rejection};
+use crate::point::Name;
 use crate::quality::Flag;
 use crate::reading::{Reading, ReadingValue};
 
@@ -18,10 +19,9 @@ const MAX_CHANNEL: usize = 64;
 
 /// What a reading became.
 pub(super) struct Value<'p> {
-    pub(super) field: Arc<str>,
-    pub(super) qc: Arc<str>,
+    pub(super) field: Name,
     /// The field of a value that cannot be; nothing of an unknown name can be judged.
-    pub(super) failed: Option<&'p Arc<str>>,
+    pub(super) failed: Option<&'p Name>,
     pub(super) channel: Option<Arc<str>>,
     /// Nothing where the device says that it has no value.
     pub(super) number: Option<f64>,
@@ -100,8 +100,8 @@ impl<'s, 'p> Judge<'s, 'p> {
                 }
             }
         };
-        let (field, qc) = (Arc::clone(&quantity.name), Arc::clone(&quantity.qc_name));
-        Ok(Value { field, qc, failed: Some(&quantity.failed_name), channel, number, flag })
+        let failed = Some(&quantity.failed);
+        Ok(Value { field: quantity.name.clone(), failed, channel, number, flag })
     }
 
     fn entries(&mut self) -> Option<&mut Entries<'s>> {
@@ -146,10 +146,8 @@ impl<'s, 'p> Judge<'s, 'p> {
         if taken || matches!(&*name, "delay_s" | "time") || self.transform.catalogue.get(&name).is_some() {
             name.to_mut().push_str("_raw");
         }
-        let admitted = self.names.admit_name(self.taken.measurement, &name)?;
         Ok(Some(Value {
-            field: admitted.name,
-            qc: admitted.qc_name,
+            field: self.names.admit_name(self.taken.measurement, &name)?,
             failed: None,
             channel: self.told_channel(reading.channel.as_deref())?,
             number: Some(number),
@@ -165,6 +163,6 @@ impl<'s, 'p> Judge<'s, 'p> {
             return Err(Rejection::new(Reason::TooManyFields, detail));
         }
         let of = format!("channels of {}", self.taken.measurement);
-        Ok(Some(self.names.admit_name(&of, told)?.name))
+        Ok(Some(Arc::clone(self.names.admit_name(&of, told)?.text())))
     }
 }

@@ -89,9 +89,9 @@ pub fn ask_store(nadikota: &Nadikota) -> impl FnMut() -> Option<f64> + use<> {
         let mut points = Vec::new();
         while pages.next_page(&mut points).ok()? {}
         for point in points {
-            let value = point.fields.iter().find(|(name, _)| &**name == "battery_v");
+            let value = point.stored().find(|(name, _)| *name == "battery_v");
             if let Some((_, FieldValue::Float(value))) = value {
-                (from, last) = (point.time, Some(*value));
+                (from, last) = (point.time, Some(value));
             }
         }
         last

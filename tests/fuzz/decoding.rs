@@ -509,7 +509,7 @@ fn transform(dir: &Path) -> Try {
         let behaved = match &decision {
             Decision::Points { rest } => {
                 assert!(!points.is_empty(), "points were promised");
-                let fields: Vec<_> = points.iter().flat_map(|point| &point.fields).collect();
+                let fields: Vec<_> = points.iter().flat_map(Point::stored).collect();
                 let flags = fields.iter().filter_map(|(key, value)| match value {
                     FieldValue::Integer(flag) if key.ends_with("_qc") => Some(*flag),
                     _ => None,
@@ -548,7 +548,7 @@ fn check_line(point: &Point) {
         let read = read.unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(read.timestamp, Some(point.time));
         let finite = |value: &FieldValue| !matches!(value, FieldValue::Float(number) if !number.is_finite());
-        let fields = point.fields.iter().filter(|(key, value)| !key.is_empty() && finite(value)).count();
+        let fields = point.stored().filter(|(key, value)| !key.is_empty() && finite(value)).count();
         assert_eq!(read.field_set.len(), fields, "{text}");
     }
 }

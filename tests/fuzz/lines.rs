@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use influxdb_line_protocol::{FieldValue as Read, parse_lines};
 use nadikota::line_protocol;
-use nadikota::point::{FieldValue, Point};
+use nadikota::point::{Field, FieldValue, Point};
+use nadikota::quality::Flag;
 
 use super::{Target, Try, hash};
 
@@ -64,7 +65,14 @@ fn point(input: &[u8]) -> Point {
             2 => FieldValue::Boolean(bytes.byte() % 2 == 0),
             _ => FieldValue::Text(bytes.text()),
         };
-        (bytes.text().into(), value)
+        let flag = match bytes.byte() % 4 {
+            0 => None,
+            1 => Some(Flag::Missing),
+            2 => Some(Flag::Suspect),
+            _ => Some(Flag::Pass),
+        };
+        let value = Some(value).filter(|_| flag != Some(Flag::Missing));
+        Field { name: bytes.text().into(), value, flag }
     });
     Point { measurement, fields: fields.collect(), tags, time }
 }
@@ -98,8 +106,9 @@ fn writer() -> Try {
         let written = line_protocol::write(&given, &mut line);
         let text = String::from_utf8(line).expect("text");
         let finite = |value: &FieldValue| !matches!(value, FieldValue::Float(number) if !number.is_finite());
-        let fields: Vec<_> =
-            given.fields.iter().filter(|(key, value)| !key.is_empty() && finite(value)).collect();
+        let mut named = given.clone();
+        named.fields.retain(|field| !field.name.is_empty());
+        let fields: Vec<_> = named.stored().filter(|(_, value)| finite(value)).collect();
         assert_eq!(written, !fields.is_empty());
         let lines: Vec<_> = parse_lines(&text).collect();
         assert_eq!(lines.len(), usize::from(written), "{text}");

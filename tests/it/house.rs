@@ -9,6 +9,7 @@ const VOCABULARY: &[&str] = &[
     "reading",
     "quantity",
     "unit",
+    "escape",
     "point",
     "topic",
     "quality",

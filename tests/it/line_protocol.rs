@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use nadikota::line_protocol;
-use nadikota::point::{FieldValue, Point};
+use nadikota::point::{Field, FieldValue, Point};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -162,7 +162,7 @@ fn point(number: i64, names: &[Arc<str>], random: &mut fastrand::Rng) -> Point {
     Point {
         measurement: Arc::clone(&names[random.usize(..names.len())]),
         tags: tags.into_iter().collect(),
-        fields: fields.into_iter().map(|(key, value)| (key.into(), value)).collect(),
+        fields: fields.into_iter().map(|(key, value)| Field::of(key, value)).collect(),
         time: TIME + number,
     }
 }
@@ -198,11 +198,11 @@ fn measurement_held(name: &str) -> String {
 fn held(point: &Point) -> Held {
     let tags = point.tags.iter().filter(|(_, value)| !value.is_empty());
     let tags = tags.map(|(key, value)| (name_held(key), Value::Text(name_held(value))));
-    let fields = point.fields.iter().map(|(key, value)| {
+    let fields = point.stored().map(|(key, value)| {
         let value = match value {
             FieldValue::Float(number) => Value::Float(number.to_bits()),
-            FieldValue::Integer(number) => Value::Integer(*number),
-            FieldValue::Boolean(truth) => Value::Boolean(*truth),
+            FieldValue::Integer(number) => Value::Integer(number),
+            FieldValue::Boolean(truth) => Value::Boolean(truth),
             FieldValue::Text(text) => Value::Text(text.replace(char::is_control, " ")),
         };
         (name_held(key), value)

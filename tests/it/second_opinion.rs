@@ -104,8 +104,8 @@ fn add_what_was_merged(rows: &mut Vec<Row>, received: &[Point]) -> usize {
     for point in received {
         let tags: BTreeMap<String, String> =
             point.tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        for (field, value) in &point.fields {
-            let Some(value) = number(value) else { continue };
+        for (field, value) in point.stored() {
+            let Some(value) = number(&value) else { continue };
             let place = (
                 point.measurement.to_string(),
                 tags.clone(),

@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench soak -- --seed 7 --messages 1000000 --kills 200 --within 3h`; a line for each round, and at the
 //! end one of JSON. It ends with 1 where anything was lost, doubled or invented, or a round did not come to its end.
+//! With `--endure 30m` one process lives for so long instead: see [`endurance`].
 
 #![allow(unreachable_pub, reason = "a binary exports nothing")]
 #![allow(
@@ -12,6 +13,7 @@
     reason = "a soak ends at the first surprise, and what it prints is for people"
 )]
 
+mod endurance;
 #[path = "../it/matrix/mod.rs"]
 mod matrix;
 #[path = "../it/support/mod.rs"]
@@ -37,6 +39,8 @@ struct Options {
     /// Faults last for this at most.
     hold: Duration,
     rate: u32,
+    /// One process for so long, in place of rounds with kills.
+    endure: Option<Duration>,
 }
 
 impl Options {
@@ -48,6 +52,7 @@ impl Options {
             within: Duration::from_secs(3600),
             hold: Duration::from_secs(3),
             rate: 2000,
+            endure: None,
         };
         let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
         while let Some(name) = arguments.next() {
@@ -64,7 +69,10 @@ impl Options {
                 "--rate" => options.rate = u32::try_from(number()).expect("a rate that fits"),
                 "--within" => options.within = span(),
                 "--hold" => options.hold = span(),
-                _ => panic!("{name}: it takes --seed, --messages, --kills, --within, --hold and --rate"),
+                "--endure" => options.endure = Some(span()),
+                _ => panic!(
+                    "{name}: it takes --seed, --messages, --kills, --within, --hold, --rate and --endure"
+                ),
             }
         }
         options
@@ -91,6 +99,9 @@ struct Sums {
 fn main() -> ExitCode {
     let options = Options::read();
     println!("{options:?}");
+    if let Some(endure) = options.endure {
+        return endurance::run(&options, endure);
+    }
     let (begin, mut sums) = (Instant::now(), Sums::default());
     let mut rng = fastrand::Rng::with_seed(options.seed);
     let rounds = options.messages.div_ceil(ROUND).max(1);

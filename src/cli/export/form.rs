@@ -68,12 +68,12 @@ fn write_rows(point: &Point, rows: &mut csv::Writer<Vec<u8>>) -> io::Result<()> 
     let others: BTreeMap<_, _> = tags.iter().filter(|(key, _)| !TAGS.contains(key)).collect();
     let others = if others.is_empty() { String::new() } else { serde_json::to_string(&others)? };
     let time = time(point.time);
-    for (field, value) in &point.fields {
+    for (field, value) in point.stored() {
         let (kind, value) = match value {
-            FieldValue::Float(number) => ("float", zmij::Buffer::new().format(*number).to_owned()),
+            FieldValue::Float(number) => ("float", zmij::Buffer::new().format(number).to_owned()),
             FieldValue::Integer(number) => ("integer", number.to_string()),
             FieldValue::Boolean(truth) => ("boolean", truth.to_string()),
-            FieldValue::Text(text) => ("text", text.clone()),
+            FieldValue::Text(text) => ("text", text),
         };
         let cells = [time.as_str(), &point.measurement].into_iter().chain(own);
         rows.write_record(cells.chain([others.as_str(), field, kind, &value])).map_err(io::Error::other)?;
@@ -105,13 +105,13 @@ struct Fields<'a>(&'a Point);
 
 impl Serialize for Fields<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.fields.len()))?;
-        for (name, value) in &self.0.fields {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in self.0.stored() {
             match value {
-                FieldValue::Float(number) => map.serialize_entry(&**name, number)?,
-                FieldValue::Integer(number) => map.serialize_entry(&**name, number)?,
-                FieldValue::Boolean(truth) => map.serialize_entry(&**name, truth)?,
-                FieldValue::Text(text) => map.serialize_entry(&**name, text)?,
+                FieldValue::Float(number) => map.serialize_entry(name, &number)?,
+                FieldValue::Integer(number) => map.serialize_entry(name, &number)?,
+                FieldValue::Boolean(truth) => map.serialize_entry(name, &truth)?,
+                FieldValue::Text(text) => map.serialize_entry(name, &text)?,
             }
         }
         map.end()
@@ -121,18 +121,19 @@ impl Serialize for Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::point::Field;
 
     fn points() -> Vec<Point> {
         let tags = [("city", "Kota, \"Pasuruan\""), ("device", "a\"b"), ("host", "x,y")];
         vec![Point {
             measurement: "air quality".into(),
-            tags: tags.map(|(key, value)| (key.into(), value.into())).into(),
+            tags: tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
             fields: vec![
-                ("third".into(), FieldValue::Float(1.0 / 3.0)),
-                ("zero".into(), FieldValue::Float(-0.0)),
-                ("whole".into(), FieldValue::Integer(9_007_199_254_740_993)),
-                ("on".into(), FieldValue::Boolean(true)),
-                ("note".into(), FieldValue::Text("=1+1; \"so\",\r\nnext".to_owned())),
+                Field::of("third", FieldValue::Float(1.0 / 3.0)),
+                Field::of("zero", FieldValue::Float(-0.0)),
+                Field::of("whole", FieldValue::Integer(9_007_199_254_740_993)),
+                Field::of("on", FieldValue::Boolean(true)),
+                Field::of("note", FieldValue::Text("=1+1; \"so\",\r\nnext".to_owned())),
             ],
             time: 1_700_000_000_000_000_001,
         }]

@@ -87,11 +87,11 @@ fn heard(written: io::Result<()>) -> Result<bool, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::point::FieldValue;
+    use crate::point::{Field, FieldValue};
 
     fn points() -> Vec<Point> {
-        let fields = vec![("v".into(), FieldValue::Float(1.5))];
-        vec![Point { measurement: "m".into(), tags: [].into(), fields, time: 7 }]
+        let fields = vec![Field::of("v", FieldValue::Float(1.5))];
+        vec![Point { measurement: "m".into(), tags: Vec::new().into(), fields, time: 7 }]
     }
 
     #[test]

@@ -131,15 +131,15 @@ impl Store {
                 let mut points = Vec::new();
                 while pages.next_page(&mut points)? {
                     for point in points.drain(..).filter(|point| times.binary_search(&point.time).is_ok()) {
-                        let value = |value: &FieldValue| match Value::from(value.clone()) {
+                        let value = |value: FieldValue| match Value::from(value) {
                             Value::Number(number) => FieldValue::Float(number),
                             Value::Text(text) => FieldValue::Text(text),
                         };
-                        let fields = point.fields.iter();
+                        let fields = point.stored();
                         let row = Row {
                             series: series(&point),
                             device: self::device(&point).map(str::to_owned),
-                            fields: fields.map(|(name, told)| (name.to_string(), value(told))).collect(),
+                            fields: fields.map(|(name, told)| (name.to_owned(), value(told))).collect(),
                         };
                         found.entry(point.time).or_default().push(row);
                     }
@@ -155,9 +155,8 @@ impl Store {
                                 series: series(&point),
                                 device: self::device(&point).map(str::to_owned),
                                 fields: point
-                                    .fields
-                                    .iter()
-                                    .map(|(name, value)| (name.to_string(), value.clone()))
+                                    .stored()
+                                    .map(|(name, value)| (name.to_owned(), value))
                                     .collect(),
                             };
                             found.entry(point.time).or_default().push(row);
@@ -183,11 +182,11 @@ impl Store {
 impl Compared {
     fn judge(&mut self, series: &str, point: &Point, rows: &[Row]) {
         if let Some(row) = rows.iter().find(|row| row.series == series) {
-            let same = |(name, value): &(std::sync::Arc<str>, FieldValue)| {
-                let stored = row.fields.iter().find(|(stored, _)| stored.as_str() == &**name);
-                stored.is_some_and(|(_, stored)| equal(stored, value))
+            let same = |(name, value): (&str, FieldValue)| {
+                let stored = row.fields.iter().find(|(stored, _)| stored == name);
+                stored.is_some_and(|(_, stored)| equal(stored, &value))
             };
-            let same = point.fields.iter().all(same);
+            let same = point.stored().all(same);
             *(if same { &mut self.same } else { &mut self.changed }) += 1;
             return;
         }

@@ -10,13 +10,13 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Reader, packed, parse};
-use crate::point::Point;
+use crate::point::{Field, Name, Point, Tags};
 
 /// Points in one page.
 const POINTS: usize = 1_000;
 
 /// Measurement and tags.
-type Series = (Arc<str>, Arc<[(Arc<str>, Arc<str>)]>);
+type Series = (Arc<str>, Tags);
 
 /// Reads page after page: series after series, each in the order of time.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Pages<'r> {
     series: Option<Series>,
     /// The time to go on from in it; nothing when it is read.
     next: Option<i64>,
-    fields: HashMap<u64, Arc<str>>,
+    fields: HashMap<u64, Name>,
     /// Points or values that cannot be read, or whose series or name cannot.
     pub unreadable: u64,
 }
@@ -115,17 +115,12 @@ impl<'r> Pages<'r> {
             for entry in packed::entries(row.get_ref(1)?.as_blob().unwrap_or(&[0xff])) {
                 let name = entry.as_ref().map(|(field, _)| self.field(*field)).transpose()?.flatten();
                 match (name, entry) {
-                    (Some(name), Some((_, value))) => fields.push((name, value)),
+                    (Some(name), Some((_, value))) => fields.push(Field::of(name, value)),
                     _ => self.unreadable += 1,
                 }
             }
             if !fields.is_empty() {
-                points.push(Point {
-                    measurement: Arc::clone(measurement),
-                    tags: Arc::clone(tags),
-                    fields,
-                    time,
-                });
+                points.push(Point { measurement: Arc::clone(measurement), tags: tags.clone(), fields, time });
             }
         }
         // A page that is full may end in the middle of the series.
@@ -133,13 +128,13 @@ impl<'r> Pages<'r> {
         Ok(left)
     }
 
-    fn field(&mut self, id: u64) -> rusqlite::Result<Option<Arc<str>>> {
+    fn field(&mut self, id: u64) -> rusqlite::Result<Option<Name>> {
         if let Some(known) = self.fields.get(&id) {
-            return Ok(Some(Arc::clone(known)));
+            return Ok(Some(known.clone()));
         }
         let mut statement = self.reader.0.prepare_cached("SELECT name FROM fields WHERE id = ?")?;
         let name: Option<String> =
             statement.query_row(params![id.cast_signed()], |row| row.get(0)).optional()?;
-        Ok(name.map(|name| Arc::clone(self.fields.entry(id).or_insert(name.into()))))
+        Ok(name.map(|name| self.fields.entry(id).or_insert(name.into()).clone()))
     }
 }

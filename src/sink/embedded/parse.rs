@@ -1,6 +1,6 @@
 //! Reading back a line that our own line protocol writer made.
 
-use crate::point::{FieldValue, Point};
+use crate::point::{Field, FieldValue, Point};
 
 /// A line taken apart. `series` is measurement and tags as they stand: the identity beside the time.
 #[derive(Debug, PartialEq)]
@@ -63,7 +63,7 @@ pub fn point(text: &str) -> Option<Point> {
     Some(Point {
         measurement: measurement.into(),
         tags: tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
-        fields: line.fields.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+        fields: line.fields.into_iter().map(|(name, value)| Field::of(name, value)).collect(),
         time: line.time,
     })
 }
@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
     use crate::line_protocol;
-    use crate::point::{FieldValue, Point};
+    use crate::point::{Field, FieldValue, Point};
 
     fn value() -> impl Strategy<Value = FieldValue> {
         prop_oneof![
@@ -160,7 +160,7 @@ mod tests {
             let point = Point {
                 measurement: "a b,c=d".into(),
                 tags: tags.iter().map(|(key, value)| (Arc::from(key.as_str()), Arc::from(value.as_str()))).collect(),
-                fields: fields.iter().map(|(key, value)| (Arc::from(key.as_str()), value.clone())).collect(),
+                fields: fields.iter().map(|(key, value)| Field::of(key.as_str(), value.clone())).collect(),
                 time,
             };
             let mut text = Vec::new();

@@ -43,7 +43,7 @@ impl Reader {
         while pages.next_page(&mut points)? {
             for point in points.drain(..) {
                 let tags = || point.tags.iter().map(|(key, value)| (key.to_string(), value.to_string()));
-                for (name, value) in point.fields {
+                for (name, value) in point.stored() {
                     with(Row {
                         measurement: point.measurement.to_string(),
                         tags: tags().collect(),

@@ -174,7 +174,7 @@ async fn an_export_gives_back_the_very_lines_that_were_written() {
     }
     let normal = |line: &str| {
         let mut point = point(line).unwrap();
-        point.fields.sort_by(|a, b| a.0.cmp(&b.0));
+        point.fields.sort_by(|a, b| a.name.cmp(&b.name));
         let mut text = Vec::new();
         crate::line_protocol::write(&point, &mut text);
         String::from_utf8(text).unwrap()

@@ -19,7 +19,10 @@ mod together;
 mod wire;
 mod world;
 
-pub use broker::KILLED;
-pub use play::together;
+pub use broker::{KILLED, TWIN};
+pub use database::{AWAY, HALF, HANGS, RESETS, SLOW, STORM, UNAUTHORISED, UNKNOWN};
+pub use gate::Mode;
+pub use link::{CUT, CUT_DOWN, CUT_UP, HALF_OPEN, STALLED};
+pub use play::{Row, together};
 pub use together::choose;
-pub use world::Setup;
+pub use world::{Setup, World};

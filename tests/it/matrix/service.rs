@@ -114,6 +114,14 @@ impl Service {
         }
     }
 
+    /// The process that runs it.
+    pub fn id(&self) -> u32 {
+        match self {
+            Self::Child(nadikota) => nadikota.id(),
+            Self::Inside(_) => std::process::id(),
+        }
+    }
+
     pub fn kill9(&mut self) {
         self.child().kill9();
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::caller::Caller;
 use super::{ControlError, quoted};
-use crate::point::{FieldValue, Point};
+use crate::point::{Field, FieldValue, Point, Tags};
 use crate::sink::{Influx, Place};
 
 /// Reads points back.
@@ -45,12 +45,11 @@ impl Stored {
             let measurement: Arc<str> = series.name.as_str().into();
             // A tag that a series lacks is told as an empty one where another series has it.
             let tags = series.tags.iter().filter(|(_, value)| !value.is_empty());
-            let tags: Arc<[_]> =
-                tags.map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect();
+            let tags: Tags = tags.map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect();
             for row in series.rows() {
                 let mut point = Point {
                     measurement: Arc::clone(&measurement),
-                    tags: Arc::clone(&tags),
+                    tags: tags.clone(),
                     fields: Vec::new(),
                     time: 0,
                 };
@@ -58,13 +57,12 @@ impl Stored {
                     match value {
                         Value::Number(time) if name == "time" => point.time = time.as_i64().unwrap_or(0),
                         Value::Number(number) => {
-                            point
-                                .fields
-                                .push((name.into(), FieldValue::Float(number.as_f64().unwrap_or(f64::NAN))));
+                            let number = FieldValue::Float(number.as_f64().unwrap_or(f64::NAN));
+                            point.fields.push(Field::of(name, number));
                         }
-                        Value::Bool(on) => point.fields.push((name.into(), FieldValue::Boolean(*on))),
+                        Value::Bool(on) => point.fields.push(Field::of(name, FieldValue::Boolean(*on))),
                         Value::String(text) => {
-                            point.fields.push((name.into(), FieldValue::Text(text.clone())))
+                            point.fields.push(Field::of(name, FieldValue::Text(text.clone())))
                         }
                         _ => {}
                     }
