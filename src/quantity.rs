@@ -17,6 +17,8 @@ pub struct Quantity {
     pub suspect: Option<(f64, f64)>,
     /// A faster change per minute is doubtful.
     pub rate_per_minute: Option<f64>,
+    /// A running total: it goes on, and begins anew now and then.
+    pub counter: bool,
 }
 
 /// Field suffixes and the unit each stands for: a closed list.
@@ -67,6 +69,7 @@ impl Quantity {
             impossible,
             suspect,
             rate_per_minute,
+            counter: false,
         })
     }
 }

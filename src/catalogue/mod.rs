@@ -30,6 +30,8 @@ struct Entry {
     impossible: Option<(f64, f64)>,
     suspect: Option<(f64, f64)>,
     rate_per_minute: Option<f64>,
+    #[serde(default)]
+    counter: bool,
 }
 
 impl Catalogue {
@@ -49,7 +51,7 @@ impl Catalogue {
             }
             match Quantity::new(&name, entry.impossible, entry.suspect, entry.rate_per_minute) {
                 Some(quantity) if plain => {
-                    all.insert(name, Arc::new(quantity));
+                    all.insert(name, Arc::new(Quantity { counter: entry.counter, ..quantity }));
                 }
                 _ => wrong.push(format!(
                     "{origin}: {name}: must be lower case and end in a unit suffix such as _c, _pct or _m"

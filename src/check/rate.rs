@@ -63,6 +63,8 @@ pub struct Value<'v> {
     /// Unix time in nanoseconds.
     pub time: i64,
     pub value: f64,
+    /// A running total, which may begin anew.
+    pub counter: bool,
 }
 
 impl Last {
@@ -125,8 +127,8 @@ impl Keys {
 
 impl Entries<'_> {
     /// Judges a value against the last one before it and remembers it. `limit` is a change per minute; a shorter
-    /// step may be as large as that of a minute, since sensors are noisy. Not evaluated: a first value, and one
-    /// that is not later than the last.
+    /// step may be as large as that of a minute, since sensors are noisy. Not evaluated: a first value, one
+    /// that is not later than the last, and the first of a running total that has begun anew.
     pub fn check(&mut self, new: Value<'_>, limit: f64) -> Flag {
         let Self { entries, keys } = self;
         // Nearly always it is the very text of the catalogue.
@@ -145,9 +147,12 @@ impl Entries<'_> {
         }
         #[expect(clippy::cast_precision_loss, reason = "a span of time needs no nanosecond here")]
         let minutes = new.time.saturating_sub(last.time) as f64 / MINUTE;
-        let change = (new.value - last.value).abs();
+        let change = new.value - last.value;
         (last.time, last.value) = (new.time, new.value);
-        if change > limit * minutes.max(1.0) { Flag::Suspect } else { Flag::Pass }
+        if new.counter && change < 0.0 {
+            return Flag::NotEvaluated;
+        }
+        if change.abs() > limit * minutes.max(1.0) { Flag::Suspect } else { Flag::Pass }
     }
 }
 
@@ -195,9 +200,13 @@ mod tests {
     const SECOND: i64 = 1_000_000_000;
 
     fn series(values: &[(i64, f64)]) -> (Last, Vec<Flag>) {
+        judged(values, false)
+    }
+
+    fn judged(values: &[(i64, f64)], counter: bool) -> (Last, Vec<Flag>) {
         let (mut last, field) = (Last::default(), Name::from("water_level_m"));
         let check = |(seconds, value): &(i64, f64)| {
-            let new = Value { field: &field, channel: None, time: seconds * SECOND, value: *value };
+            let new = Value { field: &field, channel: None, time: seconds * SECOND, value: *value, counter };
             last.of("WL-1").unwrap().check(new, 0.125)
         };
         let flags = values.iter().map(check).collect();
@@ -219,6 +228,16 @@ mod tests {
     }
 
     #[test]
+    fn a_running_total_that_begins_anew_is_not_judged_by_the_step_back() {
+        use Flag::{NotEvaluated, Pass, Suspect};
+        // Reset to 0, later wrapped; from there on it is judged again.
+        let total = [(0, 600.0), (60, 600.1), (120, 0.0), (180, 0.1), (240, 9.0), (300, 1.0), (360, 1.1)];
+        let (_, flags) = judged(&total, true);
+        assert_eq!(flags, [NotEvaluated, Pass, NotEvaluated, Pass, Suspect, NotEvaluated, Pass]);
+        assert_eq!(judged(&total, false).1[2], Suspect);
+    }
+
+    #[test]
     fn what_is_not_later_is_not_evaluated_and_not_remembered() {
         use Flag::{NotEvaluated, Pass};
         let (last, flags) = series(&[(60, 1.0), (60, 9.0), (0, 9.0), (120, 1.05)]);
@@ -234,10 +253,12 @@ mod tests {
         for number in 0..1000 {
             let channel = Arc::from(number.to_string());
             let value = 0.1 + f64::from(number);
-            let new = Value { field: &field, channel: Some(&channel), time: 1, value };
+            let new = Value { field: &field, channel: Some(&channel), time: 1, value, counter: false };
             last.of("a").unwrap().check(new, 1.0);
         }
-        last.of("b").unwrap().check(Value { field: &field, channel: None, time: 1, value: 0.3 }, 1.0);
+        last.of("b")
+            .unwrap()
+            .check(Value { field: &field, channel: None, time: 1, value: 0.3, counter: false }, 1.0);
         assert_eq!(last.len(), MAX_ENTRIES + 1);
         let saved = serde_json::to_string(&last).unwrap();
         assert_eq!(serde_json::from_str::<Last>(&saved).unwrap(), last);

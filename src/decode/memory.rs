@@ -17,6 +17,11 @@ impl Memory {
         self.births.size()
     }
 
+    /// Whether the last message showed that births of its Sparkplug node are missing. Asked once.
+    pub const fn take_births_wanted(&mut self) -> bool {
+        self.births.take_wanted()
+    }
+
     /// Another number after each message that changed more than a count.
     pub const fn changes(&self) -> u64 {
         self.births.changes()

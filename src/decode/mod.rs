@@ -40,6 +40,7 @@ pub use self::auto::Auto;
 pub use self::bytes::Encoding;
 pub use self::frames::{Frame, decode as decode_frame};
 pub use self::memory::Memory;
+pub use self::sparkplug_b::rebirth;
 pub use crate::reading::Decoded;
 
 /// A format with its settings.

@@ -38,6 +38,7 @@ use crate::point::Point;
 use crate::quarantine::Quarantine;
 use crate::sink::{LineVerdict, Sink};
 use crate::snapshot::Snapshot;
+use crate::source::Rebirths;
 use crate::status::Part;
 use crate::transform::{Decision, State, Transform};
 
@@ -93,6 +94,7 @@ pub struct Delivery {
     part: Part,
     live: Reporter,
     overwritten: Arc<AtomicU64>,
+    rebirths: Rebirths,
     points: Vec<Point>,
 }
 
@@ -118,6 +120,8 @@ pub struct Parts {
     pub live: Reporter,
     /// Counts points that another of the same identity in the same batch overwrote with other values.
     pub overwritten: Arc<AtomicU64>,
+    /// Asks nodes whose births are missing.
+    pub rebirths: Rebirths,
 }
 
 impl Delivery {
@@ -146,6 +150,7 @@ impl Delivery {
             part: parts.part,
             live: parts.live,
             overwritten: parts.overwritten,
+            rebirths: parts.rebirths,
             points: Vec::new(),
         }
     }
@@ -298,6 +303,9 @@ impl Delivery {
         let mut points = std::mem::take(&mut self.points);
         points.clear();
         let decision = self.transform.apply(&record, &mut self.state, &mut points);
+        if self.state.take_births_wanted() && !settled {
+            self.rebirths.ask(&record);
+        }
         if settled {
             // Only what it leaves in the state was wanted: it was stored before the last start.
             self.points = points;

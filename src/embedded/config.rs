@@ -14,12 +14,14 @@ pub struct Config {
     pub login: Option<(String, Secret)>,
     /// Whether a client without a user name may connect.
     pub allow_anonymous: bool,
+    /// Sparkplug nodes whose births are missing are asked for them.
+    pub rebirth: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 1883));
-        Self { enabled: true, listen, login: None, allow_anonymous: true }
+        Self { enabled: true, listen, login: None, allow_anonymous: true, rebirth: false }
     }
 }
 
@@ -63,6 +65,7 @@ impl Config {
             };
             section.problem(key, text);
         }
-        Self { enabled, listen, login, allow_anonymous }
+        let rebirth = section.get("rebirth", default.rebirth);
+        Self { enabled, listen, login, allow_anonymous, rebirth }
     }
 }

@@ -17,13 +17,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mqtt5::QoS;
 use mqtt5::broker::config::{BrokerConfig, StorageBackend, StorageConfig};
 use mqtt5::broker::events::BrokerEventHandler;
+use mqtt5::broker::router::MessageRouter;
 use mqtt5::broker::{BrokerShutdownHandle, MqttBroker};
+use mqtt5::packet::publish::PublishPacket;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::Journal;
+use crate::mqtt::Command;
 use crate::status::Part;
 
 pub use config::Config;
@@ -53,6 +58,8 @@ pub struct Broker {
     address: SocketAddr,
     hook: Arc<hook::Hook>,
     part: Part,
+    /// To be published to devices.
+    commands: Option<mpsc::Receiver<Command>>,
 }
 
 impl std::fmt::Debug for Broker {
@@ -85,7 +92,13 @@ impl Broker {
         let door = login::Door { login: config.login.clone(), allow_anonymous: config.allow_anonymous };
         let broker = broker.with_auth_provider(Arc::new(door));
         let address = broker.local_addr().ok_or_else(|| failed("it has no address".to_owned()))?;
-        Ok(Self { broker, address, hook, part })
+        Ok(Self { broker, address, hook, part, commands: None })
+    }
+
+    /// Publishes these to whoever has subscribed; they are not journaled.
+    #[must_use]
+    pub fn publishing(self, commands: Option<mpsc::Receiver<Command>>) -> Self {
+        Self { commands, ..self }
     }
 
     /// Where it listens; with port 0 in the settings, the port it got.
@@ -97,6 +110,7 @@ impl Broker {
     pub async fn run(mut self, stop: CancellationToken) {
         let shutdown: BrokerShutdownHandle = self.broker.shutdown_handle();
         let mut ready = self.broker.ready_receiver();
+        let (router, commands) = (self.broker.router(), self.commands.take());
         let work = self.broker.run();
         tokio::pin!(work);
         let told = async {
@@ -110,6 +124,7 @@ impl Broker {
         };
         let ended = tokio::select! {
             ended = &mut work => ended,
+            () = publish(router, commands) => Ok(()),
             () = told => {
                 self.hook.stop();
                 shutdown.shutdown();
@@ -124,6 +139,17 @@ impl Broker {
         tracing::error!(address = %self.address, reason, "the embedded broker ended");
         self.part.not_ready(format!("the embedded broker ended: {reason}"), "restart the service");
     }
+}
+
+/// Until the broker is dropped.
+async fn publish(router: Arc<MessageRouter>, commands: Option<mpsc::Receiver<Command>>) {
+    if let Some(mut commands) = commands {
+        while let Some(Command { topic, payload }) = commands.recv().await {
+            let publish = PublishPacket::new(topic, payload, QoS::AtMostOnce);
+            router.route_message(&publish, None).await;
+        }
+    }
+    std::future::pending().await
 }
 
 #[cfg(test)]

@@ -21,6 +21,11 @@ const VEHICLE: &[&str] =
     &["vehicle", "vehicles", "kendaraan", "mobil", "motor", "car", "cars", "traffic", "lalin"];
 const BIN: &[&str] = &["bin", "sampah", "tps", "container", "wadah", "kontainer"];
 
+/// Of what is counted on and on. A total of vehicles or people may as well be that of all kinds in a period.
+const ON_AND_ON: &[&str] = &["totalizer", "cumulative", "kumulatif", "akumulasi", "accumulated"];
+const TOTAL: &[&str] = &["total", "totalizer", "cumulative", "kumulatif", "akumulasi", "accumulated"];
+const PEOPLE: &[&str] = &["people", "person", "orang", "pejalan", "pedestrian", "pedestrians", "pengunjung"];
+
 const fn rule(groups: &'static [&'static [&'static str]], quantity: &'static str) -> Rule {
     Rule { groups, quantity }
 }
@@ -60,7 +65,9 @@ pub(super) const RULES: &[Rule] = &[
     rule(&[WIND, &["speed", "kecepatan", "spd", "kec", "avg"]], "wind_speed_ms"),
     rule(&[&["windspeed", "kecepatanangin", "anemometer"]], "wind_speed_ms"),
     rule(&[RAIN, &["rate", "intensitas", "intensity"]], "rain_rate_mmh"),
+    rule(&[RAIN, TOTAL], "rain_total_mm"),
     rule(&[RAIN], "rain_mm"),
+    rule(&[&["curahhujan"], TOTAL], "rain_total_mm"),
     rule(&[&["curahhujan"]], "rain_mm"),
     rule(&[&["solar", "irradiance", "radiasi", "ghi", "pyranometer"]], "solar_irradiance_wm2"),
     rule(&[&["lux", "illuminance", "luminosity", "cahaya", "illumination"]], "illuminance_lx"),
@@ -74,11 +81,10 @@ pub(super) const RULES: &[Rule] = &[
     rule(&[&["fill", "filllevel", "kepenuhan", "keterisian", "isi", "penuh"]], "fill_level_pct"),
     rule(&[&["occupied", "occupancy", "terisi", "parkir", "parking", "terpakai"]], "occupied_state"),
     rule(&[VEHICLE, &["speed", "kecepatan"]], "vehicle_speed_kmh"),
+    rule(&[VEHICLE, ON_AND_ON], "vehicle_total_count"),
     rule(&[VEHICLE], "vehicle_count"),
-    rule(
-        &[&["people", "person", "orang", "pejalan", "pedestrian", "pedestrians", "pengunjung"]],
-        "people_count",
-    ),
+    rule(&[PEOPLE, ON_AND_ON], "people_total_count"),
+    rule(&[PEOPLE], "people_count"),
     rule(&[&["distance", "dist", "jarak"]], "water_distance_m"),
     rule(&[&["tma", "waterlevel", "tinggiair", "tinggimukaair"]], "water_level_m"),
     rule(&[&["level", "tinggi", "ketinggian", "height", "depth", "kedalaman", "elevasi"]], "water_level_m"),
@@ -202,7 +208,16 @@ pub(super) fn measurement(quantities: &[&str]) -> Option<&'static str> {
         (&["laeq_dba", "lamax_dba"], "noise"),
         (&["fill_level_pct", "container_temperature_c"], "waste"),
         (&["occupied_state"], "parking"),
-        (&["vehicle_count", "vehicle_speed_kmh", "people_count"], "traffic"),
+        (
+            &[
+                "vehicle_count",
+                "vehicle_total_count",
+                "vehicle_speed_kmh",
+                "people_count",
+                "people_total_count",
+            ],
+            "traffic",
+        ),
         (&["lamp_on_state"], "street_light"),
         (&["power_w", "energy_kwh", "voltage_v", "current_a"], "power"),
         (&["co2_ppm"], "air_quality"),
@@ -211,6 +226,7 @@ pub(super) fn measurement(quantities: &[&str]) -> Option<&'static str> {
                 "air_temperature_c",
                 "relative_humidity_pct",
                 "rain_mm",
+                "rain_total_mm",
                 "wind_speed_ms",
                 "solar_irradiance_wm2",
             ],
@@ -240,6 +256,11 @@ mod tests {
             ("kelembaban", Some("relative_humidity_pct")),
             ("curah_hujan", Some("rain_mm")),
             ("rain.rate", Some("rain_rate_mmh")),
+            ("rain_total", Some("rain_total_mm")),
+            ("orangTotal", Some("people_count")),
+            ("pengunjung_akumulasi", Some("people_total_count")),
+            ("kendaraan", Some("vehicle_count")),
+            ("kendaraan_kumulatif", Some("vehicle_total_count")),
             ("kecepatan_angin", Some("wind_speed_ms")),
             ("arahAngin", Some("wind_from_direction_deg")),
             ("tinggi_air", Some("water_level_m")),

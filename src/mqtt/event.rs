@@ -35,3 +35,10 @@ pub struct Publish {
     pub packet_id: u16,
     pub receipt: Receipt,
 }
+
+/// A publish of ours, at QoS 0 and not kept by the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    pub topic: String,
+    pub payload: Bytes,
+}

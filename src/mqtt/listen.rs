@@ -7,7 +7,8 @@ use bytes::Bytes;
 use rumqttc::v5::mqttbytes::v5 as five;
 use rumqttc::{self as three, v5};
 
-use super::{Options, Version, transport};
+use super::beside::{self, Client};
+use super::{Options, transport};
 
 /// What is heard.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,11 +24,6 @@ pub enum Heard {
         retain: bool,
     },
     Other,
-}
-
-enum Client {
-    V5(v5::AsyncClient, Box<v5::EventLoop>),
-    V3(three::AsyncClient, Box<three::EventLoop>),
 }
 
 /// One connection; after an error, make another.
@@ -47,44 +43,15 @@ impl std::fmt::Debug for Listener {
 impl Listener {
     /// Listens for the filters of `options`, under its client id with `-capture-` and the process's number.
     pub fn new(options: &Options) -> Result<Self, String> {
-        let transport = options.transport.load().map_err(|error| error.to_string())?;
-        let host = options.transport.address(&options.host, options.port);
-        let id = format!("{}-capture-{}", options.client_id, std::process::id());
-        let client = match options.version {
-            Version::V5 => {
-                let mut mqtt = v5::MqttOptions::new(&id, host, options.port);
-                mqtt.set_transport(transport);
-                mqtt.set_keep_alive(options.keep_alive).set_clean_start(true);
-                mqtt.set_max_packet_size(Some(options.max_packet));
-                if let Some((user, password)) = &options.login {
-                    mqtt.set_credentials(user, password.reveal());
-                }
-                let (client, events) = v5::AsyncClient::new(mqtt, 16);
-                Client::V5(client, Box::new(events))
-            }
-            Version::V3 => {
-                let mut mqtt = three::MqttOptions::new(&id, host, options.port);
-                mqtt.set_transport(transport);
-                mqtt.set_keep_alive(options.keep_alive).set_clean_session(true);
-                let max = usize::try_from(options.max_packet).unwrap_or(usize::MAX);
-                mqtt.set_max_packet_size(max, max);
-                if let Some((user, password)) = &options.login {
-                    mqtt.set_credentials(user, password.reveal());
-                }
-                let (client, events) = three::AsyncClient::new(mqtt, 16);
-                Client::V3(client, Box::new(events))
-            }
-        };
+        let id = beside::id(options, "capture");
+        let client = Client::new(options, &id).map_err(|error| error.to_string())?;
         let (filters, host) = (options.filters.clone(), options.host.clone());
         Ok(Self { client, filters, host, client_id: id })
     }
 
     /// What comes next; an error says in plain words why the connection ended.
     pub async fn poll(&mut self) -> Result<Heard, String> {
-        let heard = match &mut self.client {
-            Client::V5(_, events) => events.poll().await.map(heard_v5).map_err(|error| error.to_string()),
-            Client::V3(_, events) => events.poll().await.map(heard_v3).map_err(|error| error.to_string()),
-        };
+        let heard = self.client.poll(heard_v5, heard_v3).await;
         match heard.map_err(|error| transport::explain(&error, &self.host, &self.client_id))? {
             Told::Connected => self.subscribe().map(|()| Heard::Other),
             Told::Granted(granted) => {

@@ -4,6 +4,7 @@
 //! packet identifiers, the poller writes all that are there at once. The client crate's own loop would write and
 //! flush each PUBACK alone, which cost more than all the rest of a message's way (decision 020).
 
+mod beside;
 mod certificate;
 mod event;
 mod expiry;
@@ -18,14 +19,14 @@ mod wire;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use self::up::Up;
 use crate::journal::Durable;
 use crate::secret::Secret;
 
 pub use certificate::{Expiry, Seen, Whose};
-pub use event::{Event, Publish};
+pub use event::{Command, Event, Publish};
 pub use expiry::{Expiries, Watch};
 pub use transport::{Tls, TlsError, Transport};
 
@@ -100,6 +101,7 @@ pub struct Connection {
     options: Options,
     up: Option<Up>,
     shared: Arc<Shared>,
+    commands: Option<mpsc::Receiver<Command>>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -153,13 +155,19 @@ impl Connection {
         let state = State { filters, stale, ..State::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state), rung: Notify::new() });
         let acknowledger = Acknowledger { shared: Arc::clone(&shared) };
-        (Self { options: options.clone(), up: None, shared }, acknowledger)
+        (Self { options: options.clone(), up: None, shared, commands: None }, acknowledger)
+    }
+
+    /// Publishes these beside; what waits when the connection is lost goes with it.
+    #[must_use]
+    pub fn publishing(self, commands: Option<mpsc::Receiver<Command>>) -> Self {
+        Self { commands, ..self }
     }
 
     /// The next event. Connects where there is no connection; waiting between tries is the caller's.
     pub async fn poll(&mut self) -> Event {
         let told = match &mut self.up {
-            Some(up) => up.next(&self.shared).await,
+            Some(up) => up.next(&self.shared, self.commands.as_mut()).await,
             None => self.connect().await,
         };
         told.unwrap_or_else(|error| {
@@ -193,6 +201,9 @@ impl Connection {
     /// With the connection go its publishes that nobody has seen yet, and the PUBACKs for it: they come again.
     fn lost(&mut self, error: String) -> Event {
         self.up = None;
+        while let Some(commands) = &mut self.commands
+            && commands.try_recv().is_ok()
+        {}
         let mut state = self.shared.lock();
         state.epoch = state.epoch.saturating_add(1);
         state.acks.clear();

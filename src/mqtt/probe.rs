@@ -7,8 +7,8 @@ use std::time::Duration;
 use rumqttc::v5::mqttbytes::v5 as five;
 use rumqttc::{self as three, v5};
 
-use super::transport::{self, TlsError};
-use super::{Options, Version};
+use super::beside::{self, Client};
+use super::{Options, transport};
 
 /// Mosquitto keeps its version there, as a retained message.
 const BROKER_VERSION: &str = "$SYS/broker/version";
@@ -45,11 +45,6 @@ enum Heard {
     Other,
 }
 
-enum Client {
-    V5(v5::AsyncClient, Box<v5::EventLoop>),
-    V3(three::AsyncClient, Box<three::EventLoop>),
-}
-
 /// Asks the broker; an error says in its own words why there is no connection.
 pub async fn probe(options: &Options, within: Duration) -> Result<Told, String> {
     let mut told = Told::default();
@@ -65,10 +60,11 @@ pub async fn probe(options: &Options, within: Duration) -> Result<Told, String> 
 }
 
 async fn ask(options: &Options, told: &mut Told, subscribed: &mut bool) -> Result<(), String> {
-    let mut client = Client::new(options).map_err(|error| error.to_string())?;
+    let id = beside::id(options, "check");
+    let mut client = Client::new(options, &id).map_err(|error| error.to_string())?;
     loop {
         let heard = client
-            .poll()
+            .poll(heard_v5, heard_v3)
             .await
             .map_err(|error| transport::explain(&error, &options.host, &options.client_id))?;
         match heard {
@@ -102,44 +98,6 @@ async fn ask(options: &Options, told: &mut Told, subscribed: &mut bool) -> Resul
 }
 
 impl Client {
-    fn new(options: &Options) -> Result<Self, TlsError> {
-        let transport = options.transport.load()?;
-        let host = options.transport.address(&options.host, options.port);
-        let id = format!("{}-check-{}", options.client_id, std::process::id());
-        Ok(match options.version {
-            Version::V5 => {
-                let mut mqtt = v5::MqttOptions::new(id, host, options.port);
-                mqtt.set_transport(transport);
-                mqtt.set_keep_alive(options.keep_alive).set_clean_start(true);
-                mqtt.set_max_packet_size(Some(options.max_packet));
-                if let Some((user, password)) = &options.login {
-                    mqtt.set_credentials(user, password.reveal());
-                }
-                let (client, events) = v5::AsyncClient::new(mqtt, 16);
-                Self::V5(client, Box::new(events))
-            }
-            Version::V3 => {
-                let mut mqtt = three::MqttOptions::new(id, host, options.port);
-                mqtt.set_transport(transport);
-                mqtt.set_keep_alive(options.keep_alive).set_clean_session(true);
-                let max = usize::try_from(options.max_packet).unwrap_or(usize::MAX);
-                mqtt.set_max_packet_size(max, max);
-                if let Some((user, password)) = &options.login {
-                    mqtt.set_credentials(user, password.reveal());
-                }
-                let (client, events) = three::AsyncClient::new(mqtt, 16);
-                Self::V3(client, Box::new(events))
-            }
-        })
-    }
-
-    async fn poll(&mut self) -> Result<Heard, String> {
-        match self {
-            Self::V5(_, events) => events.poll().await.map(heard_v5).map_err(|error| error.to_string()),
-            Self::V3(_, events) => events.poll().await.map(heard_v3).map_err(|error| error.to_string()),
-        }
-    }
-
     /// At QoS 1 or 0.
     fn subscribe(&self, filters: &[String], at_least_once: bool) -> Result<(), String> {
         match self {

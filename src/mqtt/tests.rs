@@ -194,3 +194,69 @@ async fn a_message_at_qos_2_of_an_older_session_is_answered_to_its_end_in_mqtt_5
 async fn a_message_at_qos_2_of_an_older_session_is_answered_to_its_end_in_mqtt_3_1_1() {
     a_message_at_qos_2(Version::V3).await;
 }
+
+/// Commands are published on the same connection, and with it goes what waits.
+async fn commands_are_published(version: Version) {
+    let broker = mosquitto();
+    let (sender, commands) = mpsc::channel(4);
+    let (link, _acknowledger) = Connection::new(&options(version, broker.1));
+    let mut link = link.publishing(Some(commands));
+    let subscribed = |_: &mut Connection, event| matches!(event, Event::Subscribed { .. }).then_some(());
+    until(&mut link, subscribed).await;
+    let command = |text: &'static str| {
+        sender.try_send(super::Command { topic: "t/1".to_owned(), payload: text.into() })
+    };
+    command("one").unwrap();
+    let publish = |_: &mut Connection, event| match event {
+        Event::Publish(publish) => Some((publish.payload, publish.qos, publish.retain)),
+        _ => None,
+    };
+    assert_eq!(until(&mut link, publish).await, ("one".into(), 0, false));
+    command("lost").unwrap();
+    link.disconnect();
+    until(&mut link, subscribed).await;
+    command("two").unwrap();
+    assert_eq!(until(&mut link, publish).await.0, "two");
+}
+
+#[tokio::test]
+async fn commands_are_published_in_mqtt_5() {
+    commands_are_published(Version::V5).await;
+}
+
+#[tokio::test]
+async fn commands_are_published_in_mqtt_3_1_1() {
+    commands_are_published(Version::V3).await;
+}
+
+/// A broker that lets us in and then reads nothing: its window and our socket fill up with PUBACKs, and it is given up.
+#[tokio::test]
+async fn a_broker_that_takes_no_bytes_is_given_up_and_no_acknowledgement_is_told() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let broker = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut kind_and_length = [0; 2];
+        stream.read_exact(&mut kind_and_length).await.unwrap();
+        let mut connect = vec![0; usize::from(kind_and_length[1])];
+        stream.read_exact(&mut connect).await.unwrap();
+        stream.write_all(b"\x20\x02\x00\x00").await.unwrap();
+        stream
+    });
+    let keep_alive = Duration::from_secs(60);
+    let (mut link, acknowledger) = Connection::new(&Options { keep_alive, ..options(Version::V3, port) });
+    until(&mut link, |_, event| matches!(event, Event::Connected { .. }).then_some(())).await;
+    let _reads_nothing = broker.await.unwrap();
+    // Sixteen megabytes of them: more than any socket holds.
+    acknowledger.shared.lock().acks = vec![1; 4 << 20];
+    let begin = std::time::Instant::now();
+    let (event, took) = until(&mut link, |_, event| Some((event, begin.elapsed()))).await;
+    let Event::Disconnected(error) = event else { panic!("{event:?}") };
+    assert!(error.contains("takes no bytes"), "{error}");
+    assert!(took >= Duration::from_secs(5), "{took:?}");
+    assert!(!acknowledger.is_current(&Receipt { epoch: 0, packet_id: 1 }), "what is owed is void");
+}

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::stream::{self, Stream};
 use super::wire::{self, Ack, Packet};
-use super::{Event, Options, Shared, Version};
+use super::{Command, Event, Options, Shared, Version};
 
 /// Room that a read finds.
 const CHUNK: usize = 64 * 1024;
@@ -108,7 +109,11 @@ impl Up {
     }
 
     /// The next event. It may be given up at any await: what was read and what is to be written stays.
-    pub(super) async fn next(&mut self, shared: &Shared) -> Result<Event, String> {
+    pub(super) async fn next(
+        &mut self,
+        shared: &Shared,
+        mut commands: Option<&mut mpsc::Receiver<Command>>,
+    ) -> Result<Event, String> {
         loop {
             if self.out.is_empty() {
                 self.taken = Instant::now();
@@ -134,6 +139,10 @@ impl Up {
                     (self.heard, self.late) = (Instant::now(), 0);
                 }
                 () = shared.rung.notified() => {}
+                // Behind everything else, and while the broker takes no bytes not at all.
+                Some(command) = next_command(&mut commands), if !owes => {
+                    wire::publish_command(self.version, &command, &mut self.out).map_err(|error| error.to_string())?;
+                }
             }
         }
     }
@@ -238,6 +247,13 @@ impl Up {
             (self.last_ping, self.unanswered, self.pinging) = (now, Some(now), Some(self.acks));
         }
         Ok(())
+    }
+}
+
+async fn next_command(commands: &mut Option<&mut mpsc::Receiver<Command>>) -> Option<Command> {
+    match commands {
+        Some(commands) => commands.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use rumqttc::v5::mqttbytes::v5 as five;
 use rumqttc::{self as three, v5};
 
-use super::event::Publish;
+use super::event::{Command, Publish};
 use super::{Options, Receipt, Version};
 
 const PUBLISH: u8 = 3;
@@ -250,6 +250,26 @@ pub(super) fn unsubscribe(
         Version::V3 => {
             let unsubscribe = three::Unsubscribe { pkid, topics: filters };
             three::Packet::Unsubscribe(unsubscribe).write(out, usize::MAX).map_err(|error| malformed(&error))
+        }
+    };
+    written.map(drop)
+}
+
+/// At QoS 0, and not to be kept.
+pub(super) fn publish_command(
+    version: Version,
+    Command { topic, payload }: &Command,
+    out: &mut BytesMut,
+) -> Result<(), WireError> {
+    let written = match version {
+        Version::V5 => {
+            let qos = v5::mqttbytes::QoS::AtMostOnce;
+            let publish = five::Publish::new(topic, qos, payload.clone(), None);
+            five::Packet::Publish(publish).write(out, None).map_err(|error| malformed(&error))
+        }
+        Version::V3 => {
+            let publish = three::Publish::from_bytes(topic, three::QoS::AtMostOnce, payload.clone());
+            three::Packet::Publish(publish).write(out, usize::MAX).map_err(|error| malformed(&error))
         }
     };
     written.map(drop)

@@ -8,6 +8,7 @@
 
 mod desk;
 mod former;
+mod intake;
 mod numbers;
 mod positions;
 mod reload;
@@ -25,7 +26,7 @@ use crate::account::Account;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{self, DeliveryError, InHand, Keeper, Order, Standing, Standings, Worker};
-use crate::embedded::{Broker, BrokerError};
+use crate::embedded::BrokerError;
 use crate::http;
 use crate::journal::cursor::{self, Cursor, CursorError, Found};
 use crate::journal::disk::{Disk, RealDisk};
@@ -33,15 +34,15 @@ use crate::journal::lock::{DataDir, LockError};
 use crate::journal::{self, Journal, JournalError};
 use crate::live::Live;
 use crate::message::Record;
-use crate::mqtt;
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::secret::Secret;
 use crate::sink::{Sink, SinkError};
 use crate::snapshot::Snapshot;
-use crate::source::{Roster, Source};
+use crate::source::Rebirths;
 use crate::status::Board;
 use crate::transform::State;
 use former::remembered;
+use intake::Intake;
 use numbers::Numbers;
 use reload::Current;
 pub use reload::{ReloadError, Reloaded, Reloader};
@@ -138,6 +139,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
     watching.journal(journal.clone());
     let mut sinks = BTreeMap::new();
     let overwritten = Arc::default();
+    let rebirths = Rebirths::new(clock.clone());
     let mut replay_from = BTreeMap::new();
     let quarantine_part = board.part("quarantine");
     quarantine_part.ok();
@@ -167,7 +169,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
             let (ordered, journal, quarantine) = (ordered.clone(), journal.clone(), quarantine.clone());
             let (dir, disk, live) = (dir.clone(), Arc::clone(&disk), live.reporter(&name));
             let (lanes, batch, part) = (destination.lanes, config.batch, quarantine_part.clone());
-            let overwritten = Arc::clone(&overwritten);
+            let (overwritten, rebirths) = (Arc::clone(&overwritten), rebirths.clone());
             move || {
                 let position = standing.borrow().progress.position;
                 let again = || remembered(&dir, &name, position, journal.stats().oldest);
@@ -188,6 +190,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
                     part: part.clone(),
                     live: live.clone(),
                     overwritten: Arc::clone(&overwritten),
+                    rebirths: rebirths.clone(),
                 }
             }
         };
@@ -197,34 +200,19 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
     }
     let standings = Standings::new(journal.clone(), watched, cursor.retired.clone(), quarantine.clone());
 
-    let mut intake = Stage::new();
-    let (mut known_floors, mut counts, mut certificates) = (BTreeMap::new(), Vec::new(), Vec::new());
     let (filters, subscribed) = watch::channel(config.transform.filters());
-    let roster = Roster::open(&dir, Arc::clone(&disk)).map_err(PipelineError::Sources)?;
-    for mqtt in config.mqtt.clone() {
-        let name = mqtt.part();
-        if mqtt.member == 0 {
-            let part = || board.part(name.replacen("mqtt", "certificates", 1));
-            if let Some((watch, expiries)) = mqtt::Watch::new(&mqtt.options, clock.clone(), part) {
-                certificates.push(expiries);
-                intake.spawn("watch over certificates", watch.run(intake.stop.clone()));
-            }
-        }
-        let part = board.part(name.clone());
-        let line = roster.line(&name);
-        let (number, floor) = (line.number, cursor.floor(line.number));
-        let source = Source::new(mqtt, line, subscribed.clone(), journal.clone(), floor, part).await?;
-        known_floors.insert(number, source.known_floor());
-        watching.source(&name, source.counts());
-        counts.push((name, source.counts()));
-        intake.spawn("source", source.run(intake.stop.clone()));
-    }
-    let mut mqtt = None;
-    if let Some(broker) = &config.broker {
-        let broker = Broker::start(broker, journal.clone(), board.part("broker")).await?;
-        mqtt = Some(broker.local_addr());
-        intake.spawn("embedded broker", broker.run(intake.stop.clone()));
-    }
+    let parts = intake::Parts {
+        config: &config,
+        dir: &dir,
+        disk: &disk,
+        clock: &clock,
+        cursor: &cursor,
+        journal: &journal,
+        board: &board,
+        rebirths: &rebirths,
+        filters: subscribed,
+    };
+    let intake = Intake::begin(parts, &mut watching).await?;
 
     let mut keeper = Stage::new();
     let (routing, routings) = mpsc::channel(1);
@@ -234,7 +222,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
         dir: kept_dir,
         disk: kept_disk,
         standings: standings_kept,
-        known_floors,
+        known_floors: intake.known_floors,
         cursor,
         routings,
         replay_from,
@@ -272,8 +260,9 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
         quarantine,
         sinks,
         overwritten,
-        counts,
-        certificates,
+        counts: intake.counts,
+        rebirths,
+        certificates: intake.certificates,
         stalls: watching.stalls(),
         started: clock.now(),
         clock,
@@ -305,10 +294,10 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
         standings,
         board,
         http: address,
-        mqtt,
+        mqtt: intake.broker,
         journal,
         writer,
-        intake,
+        intake: intake.stage,
         deliveries,
         keeper,
         desk,

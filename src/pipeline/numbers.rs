@@ -12,7 +12,7 @@ use crate::journal::Journal;
 use crate::mqtt;
 use crate::quarantine::Quarantine;
 use crate::sink::{Meter, Sink};
-use crate::source::Counts;
+use crate::source::{Counts, Rebirths};
 
 pub(super) struct Numbers {
     pub(super) standings: Standings,
@@ -22,6 +22,7 @@ pub(super) struct Numbers {
     pub(super) overwritten: Arc<AtomicU64>,
     /// Of each source, by its name.
     pub(super) counts: Vec<(String, Arc<Counts>)>,
+    pub(super) rebirths: Rebirths,
     pub(super) certificates: Vec<mqtt::Expiries>,
     pub(super) stalls: super::watching::Stalls,
     pub(super) clock: Clock,
@@ -65,6 +66,10 @@ impl Numbers {
         }
         numbers.extend(of_the_journal(&self.journal));
         numbers.extend(self.counts.iter().flat_map(|(name, counts)| of_a_source(name, counts)));
+        numbers.extend(self.rebirths.requests().into_iter().map(|(source, requests)| {
+            let help = "How often a Sparkplug node was asked for its births";
+            Number::counter("rebirth_requests", help, float(requests)).label("source", source)
+        }));
         numbers.extend(self.stalls.iter().map(|(part, stalls)| {
             let help = "How often it was begun anew because it stood still";
             Number::counter("stalls", help, float(stalls.load(Relaxed))).label("part", part)

@@ -20,12 +20,14 @@ pub struct Config {
     pub options: Options,
     /// Messages held in memory while the journal is full.
     pub park: usize,
+    /// Sparkplug nodes whose births are missing are asked for them.
+    pub rebirth: bool,
 }
 
 impl Config {
     /// The only broker, with one connection.
     pub const fn only(options: Options, park: usize) -> Self {
-        Self { name: String::new(), member: 0, share: None, enabled: true, options, park }
+        Self { name: String::new(), member: 0, share: None, enabled: true, options, park, rebirth: false }
     }
 
     /// Reads the section, or each of a list; every mistake is kept there as a problem. One for each connection.
@@ -120,6 +122,7 @@ impl Config {
             u32::MAX
         });
         let park = section.get("park", usize::from(receive_maximum));
+        let rebirth = section.get("rebirth", false);
         let login = login(section);
         let share = section.optional::<String>("share");
         if share.as_ref().is_some_and(|group| group.is_empty() || group.contains(['/', '+', '#'])) {
@@ -145,6 +148,7 @@ impl Config {
                 stale: Vec::new(),
             },
             park,
+            rebirth,
         }
     }
 }

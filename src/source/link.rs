@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Config, Counts};
 use crate::backoff::Backoff;
-use crate::mqtt::{Acknowledger, Connection, Event};
+use crate::mqtt::{Connection, Event};
 
 /// Events beside publishes that may wait: PUBACKs written, pings.
 const OTHER_EVENTS: usize = 1024;
@@ -36,11 +36,11 @@ pub(super) struct Link {
 impl Link {
     /// Starts polling. `park` publishes at most wait between the connection and the source.
     pub(super) fn start(
+        connection: Connection,
         config: &Config,
         counts: Arc<Counts>,
         stop: CancellationToken,
-    ) -> (Self, Acknowledger) {
-        let (connection, acknowledger) = Connection::new(&config.options);
+    ) -> Self {
         let most = config.park.saturating_add(OTHER_EVENTS);
         let (sender, events) = mpsc::channel(most);
         let room = Arc::new(Semaphore::new(most));
@@ -54,7 +54,7 @@ impl Link {
                 () = poller.run() => {}
             }
         });
-        (Self { events, room, task }, acknowledger)
+        Self { events, room, task }
     }
 
     /// Waits for events and takes those that came together, in their order; nothing when polling has ended.

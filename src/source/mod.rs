@@ -9,6 +9,7 @@ mod counts;
 mod inspect;
 mod intake;
 mod link;
+mod rebirths;
 mod recall;
 pub mod redelivery;
 mod roster;
@@ -17,12 +18,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::{Durable, Journal, JournalError};
 use crate::message::Message;
-use crate::mqtt::{Acknowledger, Event, Publish};
+use crate::mqtt::{Acknowledger, Command, Connection, Event, Publish};
 use crate::status::Part;
 use intake::{Each, GROUP, Group, Handed};
 use redelivery::{Acknowledged, Content, InDoubt, Redelivery};
@@ -30,6 +31,7 @@ use redelivery::{Acknowledged, Content, InDoubt, Redelivery};
 pub use config::Config;
 pub use counts::Counts;
 pub use inspect::inspect;
+pub use rebirths::Rebirths;
 pub use roster::{Line, Roster};
 
 /// The subscription to one broker.
@@ -48,6 +50,8 @@ pub struct Source {
     known_floor: Arc<AtomicU64>,
     counts: Arc<Counts>,
     part: Part,
+    /// To be published.
+    commands: Option<mpsc::Receiver<Command>>,
     /// Gathered for the journal, or parked while it has no room.
     group: Group,
     waiting: VecDeque<Handed>,
@@ -89,11 +93,18 @@ impl Source {
             known_floor,
             counts: Arc::default(),
             part,
+            commands: None,
             group: Group::default(),
             waiting: VecDeque::new(),
             queued: VecDeque::new(),
             trouble: None,
         })
+    }
+
+    /// Publishes these on the same connection.
+    #[must_use]
+    pub fn publishing(self, commands: Option<mpsc::Receiver<Command>>) -> Self {
+        Self { commands, ..self }
     }
 
     /// Records below have a PUBACK that is known to have arrived.
@@ -107,7 +118,9 @@ impl Source {
 
     /// Works until `stop`; what is unacknowledged then is sent again by the broker.
     pub async fn run(mut self, stop: CancellationToken) {
-        let (mut link, acknowledger) = link::Link::start(&self.config, self.counts(), stop.clone());
+        let (connection, acknowledger) = Connection::new(&self.config.options);
+        let connection = connection.publishing(self.commands.take());
+        let mut link = link::Link::start(connection, &self.config, self.counts(), stop.clone());
         let mut inbox = VecDeque::new();
         loop {
             tokio::select! {

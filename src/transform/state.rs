@@ -27,6 +27,11 @@ impl State {
         self.decoders.changes()
     }
 
+    /// Whether the last message showed that births of its Sparkplug node are missing. Asked once.
+    pub const fn take_births_wanted(&mut self) -> bool {
+        self.decoders.take_births_wanted()
+    }
+
     /// How many unregistered devices are stored.
     pub fn unregistered_devices(&self) -> usize {
         self.names.unregistered_devices()

@@ -106,6 +106,22 @@ fn impossible_values_are_kept_apart_and_odd_ones_flagged() {
 }
 
 #[test]
+fn a_running_total_that_begins_anew_is_not_suspect_and_a_jump_is() {
+    let (transform, mut state) = (transform(), State::default());
+    let mut flag = |minute: i64, total: f64| {
+        let payload = format!(r#"{{"rain_total":{total},"ts":{}}}"#, NOW_SECONDS - 3600 + 60 * minute);
+        let mut points = Vec::new();
+        transform.apply(&record(b"city/p/b/ST-1/k", payload.as_bytes()), &mut state, &mut points);
+        let lines = lines(&points);
+        let (_, flag) = lines[0].split_once("rain_total_mm_qc=").expect("a flag");
+        flag.split('i').next().expect("a number").to_owned()
+    };
+    // At most 10 mm a minute; 2 is not evaluated, 3 suspect.
+    let flags = [flag(0, 655.0), flag(1, 655.3), flag(2, 0.2), flag(3, 0.4), flag(4, 50.0)];
+    assert_eq!(flags, ["2", "1", "2", "1", "3"]);
+}
+
+#[test]
 fn text_where_a_number_belongs_is_refused_and_the_rest_is_stored() {
     let (lines, reason) = air(r#"{"t":"hot","odd":1}"#);
     assert_eq!((lines.len(), reason), (1, Some(Reason::WrongType)));

@@ -92,7 +92,8 @@ impl<'s, 'p> Judge<'s, 'p> {
                         if matches!(flag, Flag::Pass | Flag::NotEvaluated) && !self.taken.time_suspect =>
                     {
                         let (field, channel, time) = (&quantity.name, channel.as_ref(), self.taken.time);
-                        let new = rate::Value { field, channel, time, value: number };
+                        let counter = quantity.counter;
+                        let new = rate::Value { field, channel, time, value: number, counter };
                         self.entries().map_or(flag, |entries| flag.and(entries.check(new, limit)))
                     }
                     _ => flag,

@@ -263,7 +263,7 @@ fn city_with_everything(dir: &Path) -> City {
     ));
     let database = InfluxDb::start();
     let nadikota = Nadikota::start(&format!(
-        "[mqtt]\nurl = \"mqtts://localhost:{}\"\nca_file = \"{}\"\n\
+        "[mqtt]\nurl = \"mqtts://localhost:{}\"\nca_file = \"{}\"\nrebirth = true\n\
          [[destinations]]\nkind = \"influxdb\"\nversion = \"1\"\nurl = \"{}\"\ndatabase = \"city\"\n",
         secure.port(),
         ca.file.display(),

@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
+use nadikota::mqtt::listen::{Heard, Listener};
 use nadikota::sink::embedded::{Reader, Value as Stored};
 use serde_json::Value;
 
 use super::support::city;
+use super::support::http;
+use super::support::mosquitto::Mosquitto;
 use super::support::nadikota::Nadikota;
 use super::support::publish::publish;
 use super::support::wait::{free_addresses, poll_until};
@@ -16,15 +19,19 @@ use super::support::wait::{free_addresses, poll_until};
 const LIMIT: Duration = Duration::from_secs(60);
 const INT16: u64 = 2;
 
-fn start() -> (Nadikota, SocketAddr) {
+/// Over its own broker; `more` is added to that section.
+fn start(more: &str) -> (Nadikota, SocketAddr) {
     let [broker] = free_addresses();
+    (start_on(&format!("[mqtt]\nenabled = false\n[broker]\nlisten = \"{broker}\"\n{more}")), broker)
+}
+
+fn start_on(ways: &str) -> Nadikota {
     let nadikota = Nadikota::start_alone(&format!(
-        "time_zone = \"Asia/Jakarta\"\n[mqtt]\nenabled = false\n[broker]\nlisten = \"{broker}\"\n\
-         [[destinations]]\nkind = \"embedded\"\n\
+        "time_zone = \"Asia/Jakarta\"\n{ways}\n[[destinations]]\nkind = \"embedded\"\n\
          [[routes]]\ntopic = \"spBv1.0/#\"\nformat = \"sparkplug_b\"\nmeasurement = \"water_level\"\n"
     ));
     poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));
-    (nadikota, broker)
+    nadikota
 }
 
 fn varint(mut number: u64) -> Vec<u8> {
@@ -94,7 +101,7 @@ fn ask(nadikota: &Nadikota, arguments: &[&str]) -> Value {
 
 #[test]
 fn births_outlive_a_kill_and_what_came_without_one_is_replayed_after_a_rebirth() {
-    let (mut nadikota, broker) = start();
+    let (mut nadikota, broker) = start("");
     publish(broker, "node", &[message("NBIRTH", "pump-1", 0, &born(5))]);
     city::settled(&nadikota, 1, LIMIT);
     nadikota.restart();
@@ -135,4 +142,113 @@ fn births_outlive_a_kill_and_what_came_without_one_is_replayed_after_a_rebirth()
     assert_eq!(stored(&nadikota, "level")[&pump("pump-2")][0], -7.0);
     let account = city::settled(&nadikota, 4, LIMIT);
     assert_eq!(account["quarantined"].as_u64(), Some(0), "{account}");
+}
+
+/// A client that hears the commands to all nodes.
+struct Node {
+    listener: Listener,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Node {
+    fn subscribed(broker: SocketAddr) -> Self {
+        let mut options = city::client(broker, "node");
+        options.filters = vec!["spBv1.0/+/NCMD/#".to_owned()];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let listener = runtime.block_on(async { Listener::new(&options) }).expect("a listener");
+        let mut node = Self { listener, runtime };
+        while !matches!(node.hears(), Heard::Subscribed { refused } if refused.is_empty()) {}
+        node
+    }
+
+    fn hears(&mut self) -> Heard {
+        let heard = async { tokio::time::timeout(LIMIT, self.listener.poll()).await };
+        self.runtime.block_on(heard).expect("something is heard").expect("the broker stays")
+    }
+
+    /// The next node that is asked for its births.
+    fn asked(&mut self) -> String {
+        loop {
+            if let Heard::Publish { topic, payload, qos, retain } = self.hears() {
+                assert_eq!((qos, retain), (0, false));
+                // The metric's name, its time, the datatype Boolean, and the value.
+                let name = payload.windows(20).position(|part| part == b"Node Control/Rebirth");
+                assert!(name.is_some() && payload.ends_with(&[0x20, 11, 0x70, 1]), "{payload:?}");
+                return String::from_utf8(topic.to_vec()).expect("text");
+            }
+        }
+    }
+}
+
+/// What `/metrics` tells of requests.
+fn requests(nadikota: &Nadikota) -> Vec<String> {
+    let told = http::get(nadikota.http(), "/metrics").expect("metrics").body;
+    told.lines()
+        .filter(|line| line.starts_with("nadikota_rebirth_requests_total"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A node without a birth is asked once for a hundred messages, and one with a gap; the first answers. Where we have
+/// subscribed to commands too, they come back.
+fn nodes_are_asked(nadikota: &Nadikota, broker: SocketAddr, source: &str, come_back: u64) {
+    let mut node = Node::subscribed(broker);
+    let burst: Vec<_> = (1..=100).map(|seq| message("NDATA", "pump-1", seq, &data(1))).collect();
+    publish(broker, "pump-1", &burst);
+    assert_eq!(node.asked(), "spBv1.0/water/NCMD/pump-1");
+    publish(
+        broker,
+        "pump-1",
+        &[message("NBIRTH", "pump-1", 0, &born(5)), message("NDATA", "pump-1", 1, &data(-123))],
+    );
+    publish(
+        broker,
+        "pump-2",
+        &[message("NBIRTH", "pump-2", 0, &born(7)), message("NDATA", "pump-2", 3, &data(8))],
+    );
+    // After the first, which was asked once only.
+    assert_eq!(node.asked(), "spBv1.0/water/NCMD/pump-2");
+    let account = city::settled(nadikota, 104 + come_back, LIMIT);
+    assert_eq!((&account["stored"], &account["quarantined"]), (&4.into(), &100.into()), "{account}");
+    let levels = stored(nadikota, "level");
+    assert_eq!(levels["water/pump-1"], [-123.0, 5.0], "the birth tells name and sign");
+    assert_eq!(requests(nadikota), [format!("nadikota_rebirth_requests_total{{source=\"{source}\"}} 2.0")]);
+}
+
+fn mosquitto_and_nodes_are_asked(version: &str) {
+    let broker = Mosquitto::start("");
+    let url = format!("mqtt://{}", broker.address());
+    let nadikota = start_on(&format!("[mqtt]\nurl = \"{url}\"\nversion = \"{version}\"\nrebirth = true\n"));
+    nodes_are_asked(&nadikota, broker.address(), "mqtt", 2);
+}
+
+#[test]
+fn nodes_whose_births_are_missing_are_asked_over_mqtt_5() {
+    mosquitto_and_nodes_are_asked("5");
+}
+
+#[test]
+fn nodes_whose_births_are_missing_are_asked_over_mqtt_3_1_1() {
+    mosquitto_and_nodes_are_asked("3.1.1");
+}
+
+#[test]
+fn nodes_whose_births_are_missing_are_asked_by_the_embedded_broker() {
+    let (nadikota, broker) = start("rebirth = true");
+    nodes_are_asked(&nadikota, broker, "broker", 0);
+}
+
+#[test]
+fn nobody_is_asked_where_it_is_not_wanted() {
+    let broker = Mosquitto::start("");
+    let nadikota = start_on(&format!("[mqtt]\nurl = \"mqtt://{}\"\n", broker.address()));
+    let mut node = Node::subscribed(broker.address());
+    publish(broker.address(), "pump-1", &[message("NDATA", "pump-1", 1, &data(1))]);
+    let account = city::settled(&nadikota, 1, LIMIT);
+    assert_eq!(account["quarantined_by_reason"]["no_birth"], 1, "{account}");
+    assert_eq!(requests(&nadikota), Vec::<String>::new());
+    let mut end = broker.client("mosquitto_pub");
+    assert!(end.args(["-t", "spBv1.0/g/NCMD/end", "-m", "end"]).status().expect("mosquitto_pub").success());
+    let first = std::iter::repeat_with(|| node.hears()).find(|heard| matches!(heard, Heard::Publish { .. }));
+    assert!(matches!(first, Some(Heard::Publish { topic, .. }) if topic == "spBv1.0/g/NCMD/end"));
 }

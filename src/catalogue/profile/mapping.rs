@@ -63,6 +63,9 @@ struct Full {
     words: HashMap<String, f64>,
     channel: Option<String>,
     rate_per_minute: Option<f64>,
+    /// The device tells a running total.
+    #[serde(default)]
+    counter: bool,
 }
 
 const fn one() -> f64 {
@@ -87,6 +90,7 @@ impl Mapping {
                 words: HashMap::new(),
                 channel: None,
                 rate_per_minute: None,
+                counter: false,
             },
             table => Full::deserialize(table).map_err(|error| error.message().to_owned())?,
         };
@@ -98,6 +102,9 @@ impl Mapping {
         };
         if unit.convert(0.0, quantity.unit).is_none() {
             return Err(format!("{} does not convert to {}", unit.name(), quantity.unit.name()));
+        }
+        if full.counter && !quantity.counter {
+            return Err(no_counter(quantity, catalogue));
         }
         if !full.scale.is_finite() || full.scale == 0.0 || !full.offset.is_finite() {
             return Err("scale and offset must be numbers, scale not 0".to_owned());
@@ -177,6 +184,17 @@ impl Mapping {
         let detail = format!("\"{}\" stands where a number belongs", shown.escape_debug());
         Err(Rejection::new(Reason::WrongType, detail))
     }
+}
+
+/// A running total in a quantity of amounts would be a wrong meaning.
+fn no_counter(quantity: &Quantity, catalogue: &Catalogue) -> String {
+    let like = |other: &&&Arc<Quantity>| other.counter && other.unit.convert(0.0, quantity.unit).is_some();
+    let names: Vec<_> = catalogue.all().iter().filter(like).map(|other| &*other.name).collect();
+    let instead = match names.as_slice() {
+        [] => "add one of its unit to the catalogue, with counter = true".to_owned(),
+        names => format!("map it to one that is, such as {}", names.join(" or ")),
+    };
+    format!("{} is no running total; {instead}", quantity.name)
 }
 
 fn conflict(unit: &str, quantity: &Quantity) -> Rejection {

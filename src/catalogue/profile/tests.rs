@@ -49,6 +49,28 @@ fn all_mistakes_of_profiles_are_told() {
     assert!(wrong[3].contains("unt") && wrong[3].contains("p: d:"), "{wrong:?}");
 }
 
+#[test]
+fn a_running_total_is_no_amount() {
+    let catalogue = "[quantities]\nrain_mm = {}\nrain_total_mm = { counter = true }\nair_temperature_c = {}\n\
+                     visit_total_count = { counter = true }\nco2_ppm = {}\n";
+    let catalogue = Catalogue::load(catalogue, "c").unwrap();
+    let load = |quantity: &str| {
+        let file = format!(
+            "[profiles.p.names]\nx = {{ quantity = \"{quantity}\", unit = \"mm\", counter = true }}\n"
+        );
+        Profiles::load(&[("p.toml".to_owned(), file)], &catalogue)
+    };
+    assert!(load("rain_total_mm").unwrap().get("p").unwrap().names["x"].quantity.counter);
+    let wrong = load("rain_mm").unwrap_err();
+    assert_eq!(
+        wrong,
+        ["p.toml: p: x: rain_mm is no running total; map it to one that is, such as rain_total_mm"]
+    );
+    let file = "[profiles.p.names]\nx = { quantity = \"air_temperature_c\", counter = true }\n";
+    let wrong = Profiles::load(&[("p.toml".to_owned(), file.to_owned())], &catalogue).unwrap_err();
+    assert!(wrong[0].contains("add one of its unit to the catalogue"), "{wrong:?}");
+}
+
 fn load(text: &str) -> Result<Profiles, Vec<String>> {
     Profiles::load(&[("p.toml".to_owned(), text.to_owned())], &catalogue())
 }

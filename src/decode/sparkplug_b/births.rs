@@ -20,6 +20,9 @@ pub(in crate::decode) struct Births {
     /// Births and deaths so far: says that something changed.
     changes: u64,
     size: usize,
+    /// The last message showed that births of its node are missing, and there is room for them.
+    #[serde(skip)]
+    wanted: bool,
 }
 
 /// One edge node since its birth.
@@ -54,6 +57,17 @@ impl Births {
         self.changes
     }
 
+    /// Whether the message before this question showed that births of its node are missing. Asked once.
+    pub(in crate::decode) const fn take_wanted(&mut self) -> bool {
+        std::mem::replace(&mut self.wanted, false)
+    }
+
+    /// A message of the node showed that births are missing: of them, or of what changed since.
+    pub(super) fn want(&mut self, edge: &str) {
+        let room = self.edges.contains_key(edge) || self.edges.len() < MAX_EDGES;
+        self.wanted = room && self.size < MAX_SIZE;
+    }
+
     /// What the birth told of the node, or of its device.
     pub(super) fn told(&self, edge: &str, device: Option<&str>) -> Option<&Told> {
         let edge = self.edges.get(edge)?;
@@ -63,7 +77,12 @@ impl Births {
     /// How many messages of the node are missing before this one.
     pub(super) fn follow(&mut self, edge: &str, payload: &Payload<'_>) -> Result<u8, Rejection> {
         let seq = sequence(payload)?;
-        Ok(self.edges.get_mut(edge).zip(seq).map_or(0, |(edge, seq)| edge.follow(seq, payload.timestamp)))
+        let known = self.edges.get_mut(edge).zip(seq);
+        let missing = known.map_or(0, |(edge, seq)| edge.follow(seq, payload.timestamp));
+        if missing > 0 {
+            self.want(edge);
+        }
+        Ok(missing)
     }
 
     /// A node's birth ends whatever was known of it and its devices.

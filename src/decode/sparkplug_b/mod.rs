@@ -20,11 +20,15 @@
 //! - *Floats of 32 bits* are read as the shortest decimal that gives them: 12.1.
 //! - *No value*: `is_null`, and the property `Quality` of 0 (bad) or 500 (stale). *Transient* metrics ask not to be
 //!   stored, and are not. `bdSeq`, `Node Control/…` and `Device Control/…` are no measurements.
-//! - *Tables, octets, files, arrays of text or truth values, extensions* are said not to be stored. Compressed payloads
-//!   and bodies of another kind are refused. Commands and `STATE` are not data.
+//! - *Compressed payloads* (`compressed.rs`) are read as the one inside.
+//! - *Tables, octets, files, extensions* are said not to be stored: the rows of a table have no time or name of their
+//!   own, so all of one device would be one point. Bodies of another kind than compressed payloads are refused. Commands
+//!   and `STATE` are not data.
 
 mod births;
+mod compressed;
 mod payload;
+pub mod rebirth;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -35,7 +39,7 @@ pub(super) use self::births::Births;
 
 use self::births::Told;
 use self::payload::{Metric, Payload, Raw};
-use self::value::{DATE_TIME, Value, value};
+use self::value::{DATE_TIME, DATE_TIME_ARRAY, Value, value};
 use super::{Decoded, Hints};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
@@ -81,42 +85,88 @@ pub(super) fn decode<'a>(
             return Err(wrong(format!("no type \"{}\" {with} a device", shown.escape_debug())));
         }
     }
-    let payload = Payload::read(payload, hints.limits.max_values)?;
-    let at = payload.timestamp.map(nanoseconds).transpose()?;
-    let mut message = Message { hints, told: Vec::new(), rest: None, at };
-    let mut missing = 0;
-    match (kind, device) {
-        ("NDEATH", _) => {
-            let Some(devices) = births.node_died(&edge, &payload) else {
-                return Ok(Decoded::NotData("the death of an earlier session".to_owned()));
-            };
-            let mut samples = vec![status(edge.clone(), false)];
-            samples.extend(devices.into_iter().map(|device| status(format!("{edge}/{device}"), false)));
-            return Ok(Decoded::Samples { samples, rest: None });
-        }
-        ("DDEATH", Some(device)) => {
-            missing = births.follow(&edge, &payload)?;
-            births.device_died(&edge, device);
-            message.online(false);
-        }
-        ("NBIRTH", _) => {
-            births.node_born(&edge, &payload)?;
-            message.online(true);
-        }
-        ("DBIRTH", Some(device)) => {
-            births.device_born(&edge, device, &payload.metrics)?;
-            missing = births.follow(&edge, &payload)?;
-            message.online(true);
-        }
-        _ => missing = births.follow(&edge, &payload)?,
+    let most = hints.limits.max_values;
+    let address = Address { kind, edge, device, id };
+    let outer = Payload::read(payload, most)?;
+    let Some(body) = outer.compressed else { return decoded(address.tell(&outer, hints, births)) };
+    let body = compressed::unpack(body)?;
+    let inner = Payload::read(&body, most)?;
+    if inner.compressed.is_some() {
+        return Err(Rejection::new(Reason::TooComplex, "a compressed body inside another"));
     }
-    if !kind.ends_with("DEATH") {
-        let told = births.told(&edge, device);
-        for metric in &payload.metrics {
-            message.metric(metric, told, &edge)?;
-        }
+    let told = address.tell(&inner, hints, births);
+    decoded(told.map(|(samples, rest)| (samples.into_iter().map(Sample::into_owned).collect(), rest)))
+}
+
+fn decoded(told: Result<Samples<'_>, Rejection>) -> Result<Decoded<'_>, Rejection> {
+    match told {
+        Ok((samples, rest)) => Ok(Decoded::Samples { samples, rest }),
+        Err(refused) if refused.reason == Reason::NotData => Ok(Decoded::NotData(refused.detail)),
+        Err(refused) => Err(refused),
     }
-    Ok(message.samples(&id, edge, missing))
+}
+
+/// Samples, and why a part of the payload is not among them.
+type Samples<'a> = (Vec<Sample<'a>>, Option<Rejection>);
+
+/// What the topic says.
+struct Address<'t> {
+    kind: &'t str,
+    edge: String,
+    device: Option<&'t str>,
+    id: String,
+}
+
+impl Address<'_> {
+    /// What a payload to it tells.
+    fn tell<'a>(
+        self,
+        payload: &Payload<'a>,
+        hints: &Hints<'_>,
+        births: &mut Births,
+    ) -> Result<Samples<'a>, Rejection> {
+        let Self { kind, edge, device, id } = self;
+        let at = payload.timestamp.map(nanoseconds).transpose()?;
+        let mut message = Message { hints, told: Vec::new(), rest: None, at };
+        let mut missing = 0;
+        match (kind, device) {
+            ("NDEATH", _) => {
+                let Some(devices) = births.node_died(&edge, payload) else {
+                    return Err(not_data("the death of an earlier session"));
+                };
+                let mut samples = vec![status(edge.clone(), false)];
+                samples.extend(devices.into_iter().map(|device| status(format!("{edge}/{device}"), false)));
+                return Ok((samples, None));
+            }
+            ("DDEATH", Some(device)) => {
+                missing = births.follow(&edge, payload)?;
+                births.device_died(&edge, device);
+                message.online(false);
+            }
+            ("NBIRTH", _) => {
+                births.node_born(&edge, payload)?;
+                message.online(true);
+            }
+            ("DBIRTH", Some(device)) => {
+                births.device_born(&edge, device, &payload.metrics)?;
+                missing = births.follow(&edge, payload)?;
+                message.online(true);
+            }
+            _ => missing = births.follow(&edge, payload)?,
+        }
+        if !kind.ends_with("DEATH") {
+            let told = births.told(&edge, device);
+            let mut metrics = payload.metrics.iter();
+            if let Err(refused) = metrics.try_for_each(|metric| message.metric(metric, told, &edge)) {
+                // A birth that does not tell its own datatypes would be no better the next time.
+                if refused.reason == Reason::NoBirth && kind.ends_with("DATA") {
+                    births.want(&edge);
+                }
+                return Err(refused);
+            }
+        }
+        message.samples(&id, edge, missing)
+    }
 }
 
 /// The readings of one message in the making.
@@ -184,6 +234,7 @@ impl<'a> Message<'a, '_> {
             Some(raw) => raw,
         };
         let shown = name.escape_debug();
+        let unit = matches!(datatype, DATE_TIME | DATE_TIME_ARRAY).then_some(Cow::Borrowed("ms"));
         match value(raw, datatype, self.hints.limits.max_values) {
             Err(mut wrong) => {
                 wrong.detail = format!("at byte {at}: \"{shown}\" {}", wrong.detail);
@@ -194,18 +245,14 @@ impl<'a> Message<'a, '_> {
                 self.rest.get_or_insert(Rejection::new(Reason::WrongType, detail));
                 Ok(())
             }
-            Ok(Value::Many(numbers)) => {
-                for (index, number) in numbers.into_iter().enumerate() {
+            Ok(Value::Many(values)) => {
+                for (index, value) in values.into_iter().enumerate() {
                     let name = Cow::Owned(format!("{name}.{index}"));
-                    self.tell(time, reading(name, ReadingValue::Number(number)))?;
+                    self.tell(time, Reading { unit: unit.clone(), ..reading(name, value) })?;
                 }
                 Ok(())
             }
-            Ok(Value::One(value)) => {
-                let mut reading = reading(name, value);
-                reading.unit = (datatype == DATE_TIME).then_some(Cow::Borrowed("ms"));
-                self.tell(time, reading)
-            }
+            Ok(Value::One(value)) => self.tell(time, Reading { unit, ..reading(name, value) }),
         }
     }
 
@@ -263,7 +310,7 @@ impl<'a> Message<'a, '_> {
     }
 
     /// Readings of one moment together, in order of time.
-    fn samples(mut self, id: &str, edge: String, missing: u8) -> Decoded<'a> {
+    fn samples(mut self, id: &str, edge: String, missing: u8) -> Result<Samples<'a>, Rejection> {
         self.told.sort_by_key(|(time, _)| *time);
         let mut samples: Vec<Sample<'a>> = Vec::new();
         for (time, reading) in self.told {
@@ -281,10 +328,14 @@ impl<'a> Message<'a, '_> {
             samples.push(Sample { device, time: self.at, readings: vec![lost], ..Sample::default() });
         }
         if samples.is_empty() && self.rest.is_none() {
-            return Decoded::NotData("nothing but controls and transient metrics".to_owned());
+            return Err(not_data("nothing but controls, transient metrics and empty arrays"));
         }
-        Decoded::Samples { samples, rest: self.rest }
+        Ok((samples, self.rest))
     }
+}
+
+fn not_data(what: &str) -> Rejection {
+    Rejection::new(Reason::NotData, what)
 }
 
 fn status(device: String, online: bool) -> Sample<'static> {

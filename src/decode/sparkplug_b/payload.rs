@@ -1,7 +1,7 @@
 //! Payloads as they stand: `sparkplug_b.proto` read field by field, nothing resolved yet.
 
 use super::super::protobuf::{Field, Message};
-use super::MAX_NAME;
+use super::{MAX_NAME, compressed};
 use crate::outcome::{Reason, Rejection};
 
 /// The parts of `Payload` that are read.
@@ -11,6 +11,8 @@ pub(super) struct Payload<'a> {
     pub(super) timestamp: Option<u64>,
     pub(super) seq: Option<u64>,
     pub(super) metrics: Vec<Metric<'a>>,
+    /// Another payload in place of the metrics, compressed.
+    pub(super) compressed: Option<&'a [u8]>,
 }
 
 /// The parts of `Payload.Metric` that are read.
@@ -47,7 +49,7 @@ pub(super) enum Raw<'a> {
 impl<'a> Payload<'a> {
     pub(super) fn read(payload: &'a [u8], most: usize) -> Result<Self, Rejection> {
         let (mut message, mut read) = (Message::new(payload), Self::default());
-        let mut uuid = "";
+        let (mut uuid, mut body) = ("", None);
         while let Some(field) = message.next()? {
             match field.number {
                 1 => read.timestamp = Some(field.varint()?),
@@ -59,15 +61,19 @@ impl<'a> Payload<'a> {
                 }
                 3 => read.seq = Some(field.varint()?),
                 4 => uuid = field.text()?,
-                // Whatever it holds, it stands in place of the metrics.
-                5 if !field.bytes()?.is_empty() => {
-                    let what = if uuid.is_empty() { "a body of its own kind" } else { "a compressed body" };
-                    let detail =
-                        format!("at byte {}: {what} in place of metrics, which is not read", field.at);
-                    return Err(Rejection::new(Reason::Malformed, detail));
-                }
+                5 => body = Some((field.at, field.bytes()?)).filter(|(_, body)| !body.is_empty()),
                 _ => {}
             }
+        }
+        // Whatever a body holds, it stands in place of the metrics.
+        match body {
+            Some((_, body)) if uuid == compressed::UUID => read.compressed = Some(body),
+            Some((at, _)) => {
+                let detail =
+                    format!("at byte {at}: a body of its own kind in place of metrics, which is not read");
+                return Err(Rejection::new(Reason::Malformed, detail));
+            }
+            None => {}
         }
         Ok(read)
     }

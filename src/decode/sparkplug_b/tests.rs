@@ -2,8 +2,11 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the writer takes seven bits")]
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
@@ -137,7 +140,8 @@ fn an_alias_is_of_the_device_whose_birth_told_it() {
     assert_eq!(refused(births, LEVEL, &data).reason, Reason::NoBirth);
     told(births, "spBv1.0/water/DBIRTH/pump-1/level", &device);
     assert_eq!(told(births, LEVEL, &data)[0], "water/pump-1/level level=-1");
-    // What a snapshot holds is the same.
+    // What a snapshot holds is the same; that births are wanted is asked before.
+    births.take_wanted();
     let text = serde_json::to_string(births).unwrap();
     let mut back: Births = serde_json::from_str(&text).unwrap();
     assert_eq!(&back, births);
@@ -173,6 +177,47 @@ fn a_gap_is_told_once_and_what_is_late_or_twice_moves_nothing() {
     assert_eq!(lost(502, 7).as_deref(), Some("1"));
     let wrong = payload(3000, Some(256), &[]);
     assert!(refused(births, "spBv1.0/water/NDATA/pump-1", &wrong).detail.contains("256 is not within"));
+}
+
+#[test]
+fn births_are_wanted_after_data_without_them_and_after_a_gap() {
+    let births = &mut Births::default();
+    let unknown = payload(1, Some(1), &[metric(None, Some(9), 0, &number(10, 1))]);
+    let mut wanted = |topic: &str, payload: &[u8]| {
+        let _ = read(births, topic, payload);
+        let wanted = births.take_wanted();
+        assert!(!births.take_wanted(), "{topic}: told once");
+        wanted
+    };
+    assert!(wanted("spBv1.0/g/NDATA/a", &unknown));
+    assert!(wanted("spBv1.0/g/DDATA/a/d", &unknown));
+    // Whoever tells names and datatypes needs no birth, and a birth that lacks them would lack them again.
+    let whole =
+        |seq: u64, datatype| payload(seq, Some(seq), &[metric(Some("n"), None, datatype, &number(10, 1))]);
+    assert!(!wanted("spBv1.0/g/NDATA/a", &whole(1, 5)));
+    assert!(!wanted("spBv1.0/g/NBIRTH/a", &whole(0, 0)));
+    // In order, and then with a gap; a late one and another fault say nothing about births.
+    assert!(!wanted("spBv1.0/g/NBIRTH/a", &whole(0, 5)));
+    assert!(!wanted("spBv1.0/g/NDATA/a", &whole(1, 5)));
+    assert!(wanted("spBv1.0/g/NDATA/a", &whole(5, 5)));
+    assert!(!wanted("spBv1.0/g/NDATA/a", &whole(4, 5)));
+    assert!(!wanted("spBv1.0/g/NDATA/a", &[0xff]));
+    // A device's birth that comes after a gap.
+    assert!(wanted("spBv1.0/g/DBIRTH/a/d", &whole(9, 5)));
+}
+
+#[test]
+fn births_that_would_find_no_room_are_not_wanted() {
+    let births = &mut Births::default();
+    let birth = payload(1, Some(0), &[]);
+    for index in 0..1000 {
+        told(births, &format!("spBv1.0/g/NBIRTH/{index}"), &birth);
+    }
+    let unknown = payload(1, Some(1), &[metric(None, Some(9), 0, &number(10, 1))]);
+    refused(births, "spBv1.0/g/NDATA/more", &unknown);
+    assert!(!births.take_wanted());
+    refused(births, "spBv1.0/g/NDATA/7", &unknown);
+    assert!(births.take_wanted(), "a known node has its room");
 }
 
 #[test]
@@ -219,11 +264,36 @@ fn bombs_are_refused_quickly() {
     assert_eq!(refused(births, LEVEL, &payload(1, Some(1), &[nested])).reason, Reason::TooComplex);
     let array = metric(Some("a"), None, 26, &bytes(16, &[1; 1 << 20]));
     assert_eq!(refused(births, LEVEL, &payload(1, Some(1), &[array])).reason, Reason::TooComplex);
+    for (datatype, elements) in
+        [(32, [&200_000_u32.to_le_bytes()[..], &[1; 25_000]].concat()), (33, vec![0; 20_000])]
+    {
+        let array = metric(Some("a"), None, datatype, &bytes(16, &elements));
+        assert_eq!(refused(births, LEVEL, &payload(1, Some(1), &[array])).reason, Reason::TooComplex);
+    }
+    let claim = metric(Some("a"), None, 32, &bytes(16, &[0xff, 0xff, 0xff, 0xff, 1]));
+    assert_eq!(refused(births, LEVEL, &payload(1, Some(1), &[claim])).reason, Reason::Malformed);
     let name = metric(Some(&"n".repeat(257)), None, 9, &number(7, 1));
     assert_eq!(refused(births, LEVEL, &payload(1, Some(1), &[name])).reason, Reason::TooComplex);
     let long = format!("spBv1.0/g/NDATA/{}", "n".repeat(300));
     assert_eq!(refused(births, &long, &[]).reason, Reason::NoDevice);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_compressed_bomb_ends_at_the_limit_and_bodies_do_not_nest() {
+    let births = &mut Births::default();
+    let wrap = |inner: &[u8]| {
+        let mut packed = ZlibEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(inner).unwrap();
+        [bytes(4, b"SPBV1.0_COMPRESSED"), bytes(5, &packed.finish().unwrap())].concat()
+    };
+    let inner = payload(1, Some(1), &[metric(Some("level"), None, 2, &number(10, 5))]);
+    assert_eq!(told(births, LEVEL, &wrap(&inner)), ["water/pump-1/level level=5"]);
+    // An unknown field of 1 MiB more than there may be: read whole it would be passed over.
+    let bomb = wrap(&[inner.clone(), bytes(100, &vec![0; 2 << 20])].concat());
+    assert!(bomb.len() < 50_000, "{}", bomb.len());
+    assert!(refused(births, LEVEL, &bomb).detail.contains("more than 1024 KiB inside"));
+    assert_eq!(refused(births, LEVEL, &wrap(&wrap(&inner))).reason, Reason::TooComplex);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::reading::ReadingValue;
 pub(super) enum Value<'a> {
     One(ReadingValue<'a>),
     /// Elements of an array, in order.
-    Many(Vec<f64>),
+    Many(Vec<ReadingValue<'a>>),
     /// A table, octets or a file: not a reading, and by its datatype never will be.
     None(&'static str),
 }
@@ -22,6 +22,7 @@ const INT32: u32 = 3;
 const INT64: u32 = 4;
 const UINT64: u32 = 8;
 pub(super) const DATE_TIME: u32 = 13;
+pub(super) const DATE_TIME_ARRAY: u32 = 34;
 
 /// Reads a value; an error is what to say of the metric. `most` bounds the elements of an array.
 pub(super) fn value<'a>(raw: Raw<'a>, datatype: u32, most: usize) -> Result<Value<'a>, Rejection> {
@@ -44,8 +45,9 @@ pub(super) fn value<'a>(raw: Raw<'a>, datatype: u32, most: usize) -> Result<Valu
         (Raw::Double(double), 0 | 9 | 10) => number(double),
         (Raw::Truth(truth), 0 | 11) => Ok(Value::One(ReadingValue::Boolean(truth))),
         (Raw::Text(text), 0 | 12 | 14 | 15) => Ok(Value::One(ReadingValue::Text(Cow::Borrowed(text)))),
-        (Raw::Bytes(bytes), 22..=31 | 34) => array(bytes, datatype, most),
-        (Raw::Bytes(_), 32 | 33) => Ok(Value::None("an array of truth values or texts")),
+        (Raw::Bytes(bytes), 22..=31 | DATE_TIME_ARRAY) => numbers(bytes, datatype, most),
+        (Raw::Bytes(bytes), 32) => truths(bytes, most),
+        (Raw::Bytes(bytes), 33) => texts(bytes, most),
         (Raw::Bytes(_), 0 | 17 | 18) => Ok(Value::None("octets or a file")),
         (Raw::DataSet, 0 | 16) => Ok(Value::None("a table")),
         (Raw::Extension, _) => Ok(Value::None("an extension")),
@@ -95,7 +97,7 @@ fn decimal(float: f32) -> f64 {
     float.to_string().parse().unwrap_or_else(|_| f64::from(float))
 }
 
-fn array(bytes: &[u8], datatype: u32, most: usize) -> Result<Value<'_>, Rejection> {
+fn numbers(bytes: &[u8], datatype: u32, most: usize) -> Result<Value<'_>, Rejection> {
     let size = match datatype {
         22 | 26 => 1,
         23 | 27 => 2,
@@ -106,10 +108,44 @@ fn array(bytes: &[u8], datatype: u32, most: usize) -> Result<Value<'_>, Rejectio
         let detail = format!("has {} bytes, no whole number of elements of {size}", bytes.len());
         return Err(Rejection::new(Reason::Malformed, detail));
     }
-    if bytes.len() / size > most {
+    within(bytes.len() / size, most)?;
+    let elements = bytes.chunks_exact(size).map(|chunk| ReadingValue::Number(element(chunk, datatype)));
+    Ok(Value::Many(elements.collect()))
+}
+
+/// How many there are in four bytes, little endian, then eight in each byte from the highest bit on.
+fn truths(bytes: &[u8], most: usize) -> Result<Value<'_>, Rejection> {
+    let wrong = |detail: String| Err(Rejection::new(Reason::Malformed, detail));
+    let Some((count, bits)) = bytes.split_first_chunk() else {
+        return wrong(format!("has {} bytes, and a count takes 4", bytes.len()));
+    };
+    let count = usize::try_from(u32::from_le_bytes(*count)).unwrap_or(usize::MAX);
+    if bits.len() != count.div_ceil(8) {
+        return wrong(format!("tells {count} truth values in {} bytes", bits.len()));
+    }
+    within(count, most)?;
+    let bits = bits.iter().flat_map(|byte| (0..8).map(move |place| byte & (0x80 >> place) != 0));
+    Ok(Value::Many(bits.take(count).map(ReadingValue::Boolean).collect()))
+}
+
+/// Each ends with a null.
+fn texts(bytes: &[u8], most: usize) -> Result<Value<'_>, Rejection> {
+    let wrong = |detail: &str| Err(Rejection::new(Reason::Malformed, detail.to_owned()));
+    let Ok(text) = str::from_utf8(bytes) else { return wrong("is text that is not valid UTF-8") };
+    let mut elements: Vec<_> = text.split('\0').take(most.saturating_add(2)).collect();
+    if elements.pop() != Some("") && elements.len() <= most {
+        return wrong("is text whose last element does not end with a null");
+    }
+    within(elements.len(), most)?;
+    let element = |text| ReadingValue::Text(Cow::Borrowed(text));
+    Ok(Value::Many(elements.into_iter().map(element).collect()))
+}
+
+fn within(elements: usize, most: usize) -> Result<(), Rejection> {
+    if elements > most {
         return Err(Rejection::new(Reason::TooComplex, format!("has more than {most} elements")));
     }
-    Ok(Value::Many(bytes.chunks_exact(size).map(|chunk| element(chunk, datatype)).collect()))
+    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "every number is stored as a float")]

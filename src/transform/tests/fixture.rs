@@ -45,6 +45,7 @@ energy_kwh = {}
 lamp_on_state = { impossible = [0, 1] }
 signal_snr_db = {}
 rain_mm = {}
+rain_total_mm = { counter = true }
 ";
 const PROFILES: &str = r#"
 [profiles.generic.names]
@@ -67,6 +68,7 @@ humidity = "relative_humidity_pct"
 lamp = "lamp_on_state"
 snr = "signal_snr_db"
 rain = "rain_mm"
+rain_total = { quantity = "rain_total_mm", counter = true, rate_per_minute = 10 }
 "#;
 const DEVICES: &str = "\
 id,city,district,site,latitude,longitude,profile,valid_from,time_zone,agency,datum_m
