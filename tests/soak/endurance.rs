@@ -1,5 +1,5 @@
-//! One process of the service for long: faults at random that do not kill it, a backlog that grows for half of the
-//! time and is then delivered, and each minute what it holds of the machine.
+//! One process of the service for long: faults at random that do not kill it, two backlogs that grow and are then
+//! delivered, and each minute what it holds of the machine.
 //!
 //! `cargo bench --bench soak -- --endure 30m --rate 5000 --seed 7`
 
@@ -187,14 +187,15 @@ pub fn run(options: &Options, endure: Duration) -> ExitCode {
     let begin = Instant::now();
     let first = Held::of(&world);
     println!("at the start: {first}");
-    // From a tenth to six tenths of the time nothing is delivered.
-    let away = (endure / 10, endure * 6 / 10);
+    // Twice nothing is delivered, the second time for much longer. The first half of the time has seen a backlog
+    // delivered, so the second must not need more for its own.
+    let away = [endure / 20..endure * 3 / 20, endure * 2 / 5..endure * 4 / 5];
     let (mut minutes, mut struck, mut names) = (Vec::new(), 0_u32, Vec::new());
     let mut quiet_until = Duration::ZERO;
     let mut under_way: Vec<(Row, Duration)> = Vec::new();
     while begin.elapsed() < endure {
         let now = begin.elapsed();
-        let outage = (away.0..away.1).contains(&now);
+        let outage = away.iter().any(|away| away.contains(&now));
         let (due, rest): (Vec<_>, Vec<_>) = under_way.into_iter().partition(|(_, until)| *until <= now);
         under_way = rest;
         for (row, _) in due {
@@ -203,7 +204,7 @@ pub fn run(options: &Options, endure: Duration) -> ExitCode {
         }
         if under_way.is_empty() && now >= quiet_until && now + options.hold < endure {
             // A fault of the database heals by letting everything pass, so none runs into the outage.
-            let near = outage || (now..now + options.hold).contains(&away.0);
+            let near = outage || away.iter().any(|away| (now..now + options.hold).contains(&away.start));
             world.gate.set(if outage { Mode::Away } else { Mode::Pass });
             let link = world.rng.bool() || near;
             let rows = if link { OF_THE_LINK } else { OF_THE_DATABASE };
