@@ -144,10 +144,10 @@ fn writer() -> Try {
         assert_eq!(line.field_set.len(), fields.len(), "{text}");
         for ((given_key, given_value), (read_key, read_value)) in fields.into_iter().zip(&line.field_set) {
             assert_eq!(key(given_key), read_key.as_str(), "{text}");
-            let same = match (given_value, read_value) {
+            let same = match (&given_value, read_value) {
                 (FieldValue::Float(given), Read::F64(read)) => given.to_bits() == read.to_bits(),
-                (FieldValue::Integer(given), Read::I64(read)) => given == *read,
-                (FieldValue::Boolean(given), Read::Boolean(read)) => given == *read,
+                (FieldValue::Integer(given), Read::I64(read)) => given == read,
+                (FieldValue::Boolean(given), Read::Boolean(read)) => given == read,
                 (FieldValue::Text(given), Read::String(read)) => {
                     given.replace(char::is_control, " ") == read.as_str()
                 }
