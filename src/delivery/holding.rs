@@ -1,5 +1,6 @@
 //! Holding: puts what was refused into quarantine, as long as it takes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -14,8 +15,8 @@ impl Delivery {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
             let held: Vec<_> = refused.iter().map(|refused| refused.held(&self.destination)).collect();
-            let quarantine = self.quarantine.clone();
-            let put = tokio::task::spawn_blocking(move || quarantine.put(&held)).await;
+            let (quarantine, owner) = (self.quarantine.clone(), Arc::downgrade(&self.alive));
+            let put = tokio::task::spawn_blocking(move || quarantine.put_for(&owner, &held)).await;
             let error = match put {
                 Ok(Ok(())) => {
                     self.part.ok();

@@ -86,6 +86,8 @@ pub struct Delivery {
     reader: Paced,
     sink: Arc<Sink>,
     quarantine: Quarantine,
+    /// For writes that may outlive this delivery.
+    alive: Arc<()>,
     ledger: Ledger,
     lanes: Lanes,
     /// Nothing where all points go to one bucket.
@@ -144,6 +146,7 @@ impl Delivery {
             reader: Paced::new(parts.reader, parts.batch.max_age),
             sink: parts.sink,
             quarantine: parts.quarantine,
+            alive: Arc::default(),
             ledger,
             lanes: Lanes::new(parts.lanes, parts.batch),
             standing: parts.standing,

@@ -14,7 +14,7 @@ mod seqs;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -188,9 +188,16 @@ impl Quarantine {
         Ok(Self { inner: Arc::new(Mutex::new(inner)), told })
     }
 
-    /// Returns when all of them are on disk. Blocks.
-    pub fn put(&self, held: &[Held]) -> Result<(), QuarantineError> {
-        self.work(|inner| inner.put(held))
+    /// Returns when all of them are on disk. Where whoever asked is gone by now nothing is written: who begins anew in
+    /// its place judges these messages again. Blocks.
+    pub fn put_for(&self, owner: &Weak<()>, held: &[Held]) -> Result<(), QuarantineError> {
+        self.work(|inner| if owner.strong_count() == 0 { Ok(()) } else { inner.put(held) })
+    }
+
+    #[cfg(test)]
+    fn put(&self, held: &[Held]) -> Result<(), QuarantineError> {
+        let owner = Arc::new(());
+        self.put_for(&Arc::downgrade(&owner), held)
     }
 
     /// Writes down what became of held messages, and returns when that is on disk. What the quota has removed

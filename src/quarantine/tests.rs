@@ -171,6 +171,28 @@ fn what_a_worker_put_and_judges_again_when_it_begins_anew_stands_there_once() {
 }
 
 #[test]
+fn a_write_of_a_worker_that_is_gone_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 1);
+    let put = |owner: &Arc<()>, seq| {
+        let owner = Arc::downgrade(owner);
+        let quarantine = &quarantine;
+        move || quarantine.put_for(&owner, &[held(seq, "main", Reason::NoRoute)]).unwrap()
+    };
+    let (first, second) = (Arc::default(), Arc::default());
+    put(&first, 1)();
+    // It was on its way when its worker was given up, and comes behind the mark.
+    let late = put(&first, 2);
+    drop(first);
+    quarantine.begin_anew("main", 1);
+    late();
+    put(&second, 1)();
+    put(&second, 2)();
+    assert_eq!(seqs(dir.path(), &Filter::default()), [1, 2]);
+    assert_eq!(quarantine.counts().held, 2);
+}
+
+#[test]
 fn golden_files_of_version_1_are_read() {
     // The mark makes 2 void; it was judged again and stands there once.
     let kept = [held(1, "main", Reason::NoRoute), held(2, "main", Reason::Malformed)];
