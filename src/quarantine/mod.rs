@@ -195,7 +195,7 @@ impl Quarantine {
     }
 
     #[cfg(test)]
-    fn put(&self, held: &[Held]) -> Result<(), QuarantineError> {
+    pub fn put(&self, held: &[Held]) -> Result<(), QuarantineError> {
         let owner = Arc::new(());
         self.put_for(&Arc::downgrade(&owner), held)
     }
