@@ -34,6 +34,8 @@ const UNTIMED: u64 = 3;
 /// The journal's limit; half an hour at 5,000 messages a second of 150 bytes is well below.
 const JOURNAL: u64 = 3 << 30;
 const LIMIT: Duration = Duration::from_secs(120);
+/// Minutes below which memory is told and not judged.
+const FEWEST: usize = 10;
 
 const OF_THE_LINK: &[Row] = &[CUT, HALF_OPEN, STALLED, CUT_DOWN, CUT_UP, TWIN];
 const OF_THE_DATABASE: &[Row] = &[AWAY, SLOW, HANGS, RESETS, HALF, STORM, UNAUTHORISED, UNKNOWN];
@@ -260,7 +262,8 @@ fn finish(world: &World, load: Load, first: Held, minutes: &[Held], struck: u32,
     let most = |held: &[Held]| held.iter().map(|held| held.memory_kib).max().unwrap_or(first.memory_kib);
     let (early, late) = (most(&minutes[..half]), most(&minutes[half..]).max(last.memory_kib));
     let journal = minutes.iter().map(|held| held.journal).max().unwrap_or(last.journal);
-    let flat = late <= early + early / 4;
+    // Before the first backlog is delivered there is nothing to compare with.
+    let flat = minutes.len() < FEWEST || late <= early + early / 4;
     // Connections to database, broker and page come and go by a few.
     let leak = last.descriptors > first.descriptors + 8
         || last.threads > first.threads + 2
