@@ -121,10 +121,16 @@ impl<'f> Reader<'f> {
         Ok(i64::try_from(value).unwrap_or(i64::MAX))
     }
 
-    /// Big endian.
-    #[expect(clippy::cast_precision_loss, reason = "every number is stored as a float")]
+    /// Big endian, of up to 4 bytes.
     pub(super) fn number(&mut self, size: usize, signed: bool, what: &str) -> Result<f64, Rejection> {
-        Ok(self.whole(size, signed, false, what)? as f64)
+        Ok(match (self.take(size, what)?, signed) {
+            (&[one], false) => one.into(),
+            (&[one, two], false) => u16::from_be_bytes([one, two]).into(),
+            (&[one, two], true) => i16::from_be_bytes([one, two]).into(),
+            (&[one, two, three, four], false) => u32::from_be_bytes([one, two, three, four]).into(),
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+            (bytes, signed) => whole(bytes, signed, false) as f64,
+        })
     }
 }
 

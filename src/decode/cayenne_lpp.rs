@@ -65,6 +65,21 @@ fn named(name: &str, channel: u8, part: &str) -> String {
     text
 }
 
+/// By type.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "while it compiles, and below 256"
+)]
+static PLAIN: [Option<Plain>; 256] = {
+    let (mut all, mut kind) = ([const { None }; 256], 0);
+    while kind < 256 {
+        all[kind] = of(kind as u8);
+        kind += 1;
+    }
+    all
+};
+
 const fn of(kind: u8) -> Option<Plain> {
     match kind {
         0 => plain!("digital_in", 1, false, 1.0, None),
@@ -115,7 +130,7 @@ pub(super) fn decode(bytes: &[u8], most: usize) -> Result<Sample<'static>, Rejec
             sample.readings.push(Reading { name, value, unit, channel: None });
             Ok(())
         };
-        if let Some(plain) = of(kind) {
+        if let Some(Some(plain)) = PLAIN.get(usize::from(kind)) {
             let value = reader.number(plain.size, plain.signed, plain.name())?;
             add(plain.name_on(channel), value / plain.per_unit, plain.unit)?;
             continue;

@@ -194,7 +194,7 @@ impl<'de> Walk<'_, 'de, '_> {
         let readings = &mut state.moment().sample.readings;
         // Most objects hold about as many; of an array's samples there may be thousands.
         if readings.capacity() == 0 && !in_sample {
-            readings.reserve(12);
+            readings.reserve(10);
         }
         readings.push(Reading { name, value, unit: None, channel: None });
         Ok(())
