@@ -80,6 +80,11 @@ impl<'a> Message<'a> {
     }
 
     fn varint(&mut self) -> Result<u64, Rejection> {
+        // Nearly all keys and lengths are one byte.
+        if let [byte @ ..0x80, rest @ ..] = self.rest {
+            (self.rest, self.at) = (rest, self.at.saturating_add(1));
+            return Ok((*byte).into());
+        }
         let at = self.at;
         let mut number = 0_u64;
         for (index, byte) in self.rest.iter().take(10).enumerate() {

@@ -117,6 +117,11 @@ fn name(topic: &str, payload: &[u8]) -> Result<Name, Rejection> {
         return without_members(place, payload);
     }
     let look = members::look(text(payload)?)?;
+    if look.is_beyond() {
+        let claims = look.claims();
+        let considered: Vec<Name> = claims.iter().map(|claim| claim.format).chain(["json"]).collect();
+        return Err(undecided(&considered, "an array of more elements than are looked at"));
+    }
     by_members(place, &look)
 }
 

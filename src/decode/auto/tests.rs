@@ -45,6 +45,15 @@ fn members_that_only_one_format_has_are_enough_on_any_topic() {
 }
 
 #[test]
+fn an_array_is_decided_only_where_all_of_it_was_looked_at() {
+    let array = |count| format!("[{}]", vec![r#"{"temp":1}"#; count].join(","));
+    assert_eq!(taken("city/a", &array(10_000)), "json");
+    assert_eq!(refused("city/a", array(10_001).as_bytes()), "json");
+    let cut_short = array(10_001).replace(']', "");
+    assert_eq!(name("city/a", cut_short.as_bytes()).unwrap_err().reason, Reason::Malformed);
+}
+
+#[test]
 fn what_two_formats_could_be_is_refused_with_both() {
     for (topic, payload, expected) in [
         // Many devices tell an id and a type, and some their address.

@@ -108,6 +108,8 @@ pub(super) struct List {
     count: usize,
     /// Elements that are no objects.
     others: bool,
+    /// There are more elements than were looked at.
+    beyond: bool,
     /// One has labels alone, or a name and a value: SenML, or something that looks like it.
     labelled: bool,
     /// Every element has labels alone.
@@ -147,6 +149,10 @@ pub(super) fn look(text: &str) -> Result<Look<'_>, Rejection> {
 }
 
 impl Look<'_> {
+    pub(super) const fn is_beyond(&self) -> bool {
+        matches!(self, Look::List(list) if list.beyond)
+    }
+
     pub(super) const fn is_objects(&self) -> bool {
         match self {
             Look::Object(_) => true,

@@ -10,6 +10,8 @@ use super::{AIRGRADIENT, Inner, KNOWN, List, Look, Members, Value};
 use crate::decode::senml::is_label;
 use crate::decode::tree::Key;
 
+/// Elements of an array that are looked at. More may say something else, so an array that has them is not decided.
+const MOST_ELEMENTS: usize = 10_000;
 /// Any of them beside a reading's `value` makes it an attribute of NGSI.
 const OF_ATTRIBUTES: [&str; 5] = ["type", "metadata", "observedAt", "unitCode", "@type"];
 
@@ -34,11 +36,15 @@ impl<'de> Visitor<'de> for LookVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Look<'de>, A::Error> {
         let mut list = List::default();
-        while let Some(element) = items.next_element::<Value<'de, Members<'de>>>()? {
-            match element {
-                Value::Object(object) => list.add(&object),
-                _ => list.others = true,
+        for _ in 0..MOST_ELEMENTS {
+            match items.next_element::<Value<'de, Members<'de>>>()? {
+                Some(Value::Object(object)) => list.add(&object),
+                Some(_) => list.others = true,
+                None => return Ok(Look::List(list)),
             }
+        }
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            list.beyond = true;
         }
         Ok(Look::List(list))
     }
