@@ -1,6 +1,6 @@
 //! Hashing for maps on the hot path: fast, and seeded, so that nobody outside can aim at one bucket.
 //!
-//! Each eight bytes are folded in by a 128-bit product with a secret, as wyhash and its kin do. For keys that are
+//! Each sixteen bytes are folded in by one 128-bit product with a secret, as wyhash and its kin do. For keys that are
 //! short or ours; the standard library's SipHash stays wherever an outsider may fill a map for long.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -41,7 +41,12 @@ impl BuildHasher for Seeded {
 impl Folded {
     #[inline]
     fn fold(&mut self, word: u64) {
-        let product = u128::from(self.state ^ word).wrapping_mul(u128::from(self.secret));
+        self.fold_two(word, 0);
+    }
+
+    #[inline]
+    fn fold_two(&mut self, one: u64, other: u64) {
+        let product = u128::from(self.state ^ one).wrapping_mul(u128::from(self.secret ^ other));
         let [low, high] = halves(product);
         self.state = (low ^ high).wrapping_add(self.secret);
     }
@@ -54,25 +59,36 @@ const fn halves(product: u128) -> [u64; 2] {
 }
 
 impl Hasher for Folded {
+    /// Of a text that is no longer than sixteen bytes its two ends, which may share bytes, in one product.
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        words.iter().for_each(|word| self.fold(u64::from_le_bytes(*word)));
-        let last = match (bytes.last_chunk::<8>(), rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
-            // Some bytes a second time cost less than picking out those that are new.
-            (Some(last), ..) => u64::from_le_bytes(*last),
-            (None, Some(first), Some(last)) => {
-                u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        let mut rest = bytes;
+        while let Some((pair, after)) = rest.split_first_chunk::<16>().filter(|(_, after)| !after.is_empty())
+        {
+            let (words, _) = pair.as_chunks::<8>();
+            if let [one, other] = words {
+                self.fold_two(u64::from_le_bytes(*one), u64::from_le_bytes(*other));
             }
-            (None, ..) => rest.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+            rest = after;
+        }
+        let ends = (rest.first_chunk::<8>(), rest.last_chunk::<8>());
+        let halves = (rest.first_chunk::<4>(), rest.last_chunk::<4>());
+        let (one, other) = match (ends, halves) {
+            ((Some(first), Some(last)), _) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            (_, (Some(first), Some(last))) => {
+                (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
+            }
+            _ => (rest.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
         };
         // The length tells "a" from "a\0".
-        self.fold(last ^ (u64::try_from(bytes.len()).unwrap_or(0) << 56));
+        let length = u64::try_from(bytes.len()).unwrap_or(0);
+        self.fold_two(one, other ^ length.rotate_left(56));
     }
 
+    /// What ends a text, for one; a key of many of them is better told as bytes.
     #[inline]
     fn write_u8(&mut self, number: u8) {
-        self.fold(number.into());
+        self.state = self.state.wrapping_add(number.into());
     }
 
     #[inline]
@@ -92,7 +108,9 @@ impl Hasher for Folded {
 
     #[inline]
     fn finish(&self) -> u64 {
-        self.state
+        let product = u128::from(self.state).wrapping_mul(u128::from(self.secret));
+        let [low, high] = halves(product);
+        low ^ high
     }
 }
 
