@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
+use super::support::wait::within;
+
 /// Of a core, in hundredths.
 pub const CORE: u64 = 50;
 pub const MEMORY: u64 = 128 << 20;
@@ -75,13 +77,9 @@ impl Boxed {
 impl Drop for Boxed {
     fn drop(&mut self) {
         // A process that is ending is still in it for a moment.
-        for _ in 0..100 {
-            match fs::remove_dir(&self.dir) {
-                Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
-                    std::thread::sleep(std::time::Duration::from_millis(20));
-                }
-                _ => return,
-            }
-        }
+        let _ = within(std::time::Duration::from_secs(2), || match fs::remove_dir(&self.dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => None,
+            _ => Some(()),
+        });
     }
 }

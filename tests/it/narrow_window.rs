@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::support::city;
 use super::support::publish::publish;
 use super::support::scale::scaled;
+use super::support::wait::poll_beside;
 
 const WINDOW: u16 = 20;
 const SYNC: Duration = Duration::from_millis(10);
@@ -54,15 +55,16 @@ async fn a_window_of_20_and_a_slow_disk_lose_nothing_and_the_rate_is_told() {
     .expect("a source");
     let stop = CancellationToken::new();
     let working = tokio::spawn(source.run(stop.clone()));
-    until(|| board.parts()["mqtt"].state == nadikota::status::State::Ok, "the source has subscribed").await;
+    let subscribed = || board.parts()["mqtt"].state == nadikota::status::State::Ok;
+    poll_beside(LIMIT, "the source has subscribed", subscribed).await;
 
     let count = scaled(10_000, 50_000);
     let messages: Vec<_> = (0..count).map(|number| ("t/1".to_owned(), format!("{number}"))).collect();
     let wanted = u64::try_from(count).expect("a count");
     let publishing = tokio::task::spawn_blocking(move || publish(broker, "devices", &messages));
-    until(|| journal.end() > 1, "a first message").await;
+    poll_beside(LIMIT, "a first message", || journal.end() > 1).await;
     let (begin, first, syncs) = (Instant::now(), journal.end(), disk.syncs());
-    until(|| journal.end() > wanted, "every message is on disk").await;
+    poll_beside(LIMIT, "every message is on disk", || journal.end() > wanted).await;
     let seconds = begin.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
     let (rate, share) = {
@@ -90,14 +92,6 @@ async fn broker() -> SocketAddr {
     let address = broker.local_addr().expect("its address");
     tokio::spawn(async move { broker.run().await });
     address
-}
-
-async fn until(mut done: impl FnMut() -> bool, what: &str) {
-    let deadline = Instant::now() + LIMIT;
-    while !done() {
-        assert!(Instant::now() < deadline, "after {LIMIT:?}, still not: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 async fn payloads(journal: &Journal) -> HashSet<String> {

@@ -233,7 +233,11 @@ pub fn run(options: &Options, endure: Duration) -> ExitCode {
             names.clear();
             minutes.push(held);
         }
-        std::thread::sleep(Duration::from_millis(20));
+        let minute = Duration::from_secs(60 * (u64::try_from(minutes.len()).expect("a count") + 1));
+        let fault = under_way.iter().map(|(_, until)| *until).min().unwrap_or(quiet_until);
+        let fault = if fault > now { fault } else { minute };
+        let due = fault.min(minute).min(endure);
+        poll_until(LIMIT, "time goes on", || (begin.elapsed() >= due).then_some(()));
     }
     for (row, _) in under_way {
         (row.heal)(&mut world);

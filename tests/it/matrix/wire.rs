@@ -6,7 +6,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+
+use super::super::support::wait::within;
+use super::world::LIMIT;
 
 /// What the link does to what passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,9 +209,8 @@ impl State {
     fn pump(&self, (mut from, mut to): (TcpStream, TcpStream), mut look: impl FnMut(&[u8]) -> bool) {
         let (mut buffer, mut held) = ([0; 16 * 1024], Vec::new());
         'link: while let Ok(read @ 1..) = from.read(&mut buffer) {
-            while self.is(Mode::Stall) {
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            // Where it is never healed the test is over.
+            let _ = within(LIMIT, || (!self.is(Mode::Stall)).then_some(()));
             if self.is(Mode::Swallow) {
                 continue;
             }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::wait::poll_until;
+use super::wait::{poll_until, within};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -147,12 +147,9 @@ impl Drop for Chromium {
     fn drop(&mut self) {
         let close = b"{\"id\":0,\"method\":\"Browser.close\"}\0";
         let _ = self.commands.write_all(close);
-        let begin = Instant::now();
-        while begin.elapsed() < Duration::from_secs(5) {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        let ended = || matches!(self.child.try_wait(), Ok(Some(_))).then_some(());
+        if within(Duration::from_secs(5), ended).is_some() {
+            return;
         }
         let _ = self.child.kill();
         let _ = self.child.wait();

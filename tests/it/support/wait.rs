@@ -8,15 +8,29 @@ pub const START: Duration = Duration::from_secs(30);
 
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// Asks `probe` again and again until it answers; panics with `what` once `limit` has passed.
-pub fn poll_until<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+/// Asks `probe` again and again until it answers; nothing once `limit` has passed.
+pub fn within<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     let begin = Instant::now();
     loop {
-        if let Some(found) = probe() {
+        let found = probe();
+        if found.is_some() || begin.elapsed() >= limit {
             return found;
         }
-        assert!(begin.elapsed() < limit, "after {limit:?}, still not: {what}");
         std::thread::sleep(INTERVAL);
+    }
+}
+
+/// The same; panics with `what` once `limit` has passed.
+pub fn poll_until<T>(limit: Duration, what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    within(limit, probe).unwrap_or_else(|| panic!("after {limit:?}, still not: {what}"))
+}
+
+/// The same without holding the thread, for what runs beside.
+pub async fn poll_beside(limit: Duration, what: &str, mut done: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !done() {
+        assert!(begin.elapsed() < limit, "after {limit:?}, still not: {what}");
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 
