@@ -89,21 +89,26 @@ impl<'f> Reader<'f> {
         self.at >= self.frame.len()
     }
 
+    #[inline]
     fn take(&mut self, size: usize, what: &str) -> Result<&'f [u8], Rejection> {
-        let end = self.at.checked_add(size);
-        let taken = end.and_then(|end| self.frame.get(self.at..end)).ok_or_else(|| {
-            let (at, left) = (self.at, self.frame.len().saturating_sub(self.at));
-            let detail = format!("byte {at}: {what} needs {size} bytes, and {left} are left");
-            Rejection::new(Reason::Malformed, detail)
-        })?;
-        self.at = self.at.saturating_add(size);
+        let end = self.at.saturating_add(size);
+        let Some(taken) = self.frame.get(self.at..end) else { return Err(self.ends(size, what)) };
+        self.at = end;
         Ok(taken)
+    }
+
+    #[cold]
+    fn ends(&self, size: usize, what: &str) -> Rejection {
+        let (at, left) = (self.at, self.frame.len().saturating_sub(self.at));
+        let detail = format!("byte {at}: {what} needs {size} bytes, and {left} are left");
+        Rejection::new(Reason::Malformed, detail)
     }
 
     pub(super) fn skip(&mut self, size: usize, what: &str) -> Result<(), Rejection> {
         self.take(size, what).map(|_| ())
     }
 
+    #[inline]
     pub(super) fn byte(&mut self, what: &str) -> Result<u8, Rejection> {
         self.take(1, what).map(|taken| taken.first().copied().unwrap_or_default())
     }
@@ -122,6 +127,7 @@ impl<'f> Reader<'f> {
     }
 
     /// Big endian, of up to 4 bytes.
+    #[inline]
     pub(super) fn number(&mut self, size: usize, signed: bool, what: &str) -> Result<f64, Rejection> {
         Ok(match (self.take(size, what)?, signed) {
             (&[one], false) => one.into(),
