@@ -44,10 +44,12 @@ pub fn sum(a: f64, b: f64) -> f64 {
 }
 
 /// `value · times + plus`, as decimals.
+#[inline]
 pub fn scaled(value: f64, times: f64, plus: f64) -> f64 {
-    if times == 1.0 && plus == 0.0 {
-        return value;
-    }
+    if times == 1.0 && plus == 0.0 { value } else { on_line(value, times, plus) }
+}
+
+fn on_line(value: f64, times: f64, plus: f64) -> f64 {
     let whole = |number| {
         let (whole, power) = parts(number)?;
         #[expect(clippy::cast_possible_truncation, reason = "whole, and below 2^53")]

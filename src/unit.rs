@@ -29,11 +29,14 @@ impl Unit {
     }
 
     /// `value` of this unit in `to`; nothing where they measure different things.
+    #[inline]
     pub fn convert(self, value: f64, to: Self) -> Option<f64> {
+        if std::ptr::eq(self.0, to.0) { Some(value) } else { self.other(value, to) }
+    }
+
+    /// In a unit that is not this one.
+    fn other(self, value: f64, to: Self) -> Option<f64> {
         let (from, to) = (self.0, to.0);
-        if std::ptr::eq(from, to) {
-            return Some(value);
-        }
         (from.dimension == to.dimension).then(|| {
             let [times, plus, over] = [from.times, from.plus, from.over].map(i128::from);
             let [to_times, to_plus, to_over] = [to.times, to.plus, to.over].map(i128::from);

@@ -111,6 +111,12 @@ fn reading(name: Cow<'static, str>, value: f64, unit: Option<&'static str>) -> R
     Reading { name, value: ReadingValue::Number(value), unit: unit.map(Cow::Borrowed), channel: None }
 }
 
+/// A value of a channel beyond those whose names are known.
+#[cold]
+fn far(sample: &mut Sample<'_>, plain: &Plain, channel: u8, value: f64) {
+    sample.readings.push(reading(named(plain.name(), channel, "").into(), value, plain.unit));
+}
+
 #[inline]
 fn room(sample: &Sample<'_>, most: usize) -> Result<(), Rejection> {
     if sample.readings.len() < most {
@@ -132,15 +138,13 @@ pub(super) fn decode(bytes: &[u8], most: usize) -> Result<Sample<'static>, Rejec
         if let Some(Some(plain)) = PLAIN.get(usize::from(kind)) {
             let value = reader.number(plain.size, plain.signed, plain.name())? / plain.per_unit;
             room(&sample, most)?;
-            // Each in one piece to its place: a reading put together elsewhere first takes twice the time.
-            match plain.names.get(usize::from(channel).saturating_add(1)) {
-                Some(name) => sample.readings.push(reading(Cow::Borrowed(name), value, plain.unit)),
-                None => sample.readings.push(reading(
-                    named(plain.name(), channel, "").into(),
-                    value,
-                    plain.unit,
-                )),
-            }
+            let Some(name) = plain.names.get(usize::from(channel).saturating_add(1)) else {
+                far(&mut sample, plain, channel, value);
+                continue;
+            };
+            // Made when there is room for it: in its place at once, and not beside it first.
+            let made = std::iter::once_with(|| reading(Cow::Borrowed(name), value, plain.unit));
+            sample.readings.extend(made);
             continue;
         }
         let mut parts = |name: &str,

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -41,6 +42,8 @@ struct Lane {
     seqs: Vec<u64>,
     /// When the first line of `filling` came.
     since: Option<Instant>,
+    /// When the last batch left.
+    left: Option<Instant>,
     full: VecDeque<(Batch, Vec<u64>)>,
     under_way: bool,
     /// The last line of `filling` of each series, told by its checksum, and time.
@@ -64,6 +67,13 @@ impl Lane {
         let (next, seqs) = (Batch::like(&self.filling), Vec::with_capacity(self.seqs.len()));
         let full = (std::mem::replace(&mut self.filling, next), std::mem::replace(&mut self.seqs, seqs));
         self.full.push_back(full);
+    }
+
+    /// When what fills must leave: at once where nothing left for as long as a batch may wait, so that a quiet lane
+    /// tells each value while it is new and a busy one writes no more often than before.
+    fn due(&self, max_age: Duration) -> Option<Instant> {
+        let since = self.since?;
+        Some(self.left.map_or(since, |left| (left + max_age).max(since)).min(since + max_age))
     }
 }
 
@@ -101,18 +111,18 @@ impl Lanes {
     /// When the next lane must send what it has.
     pub(super) fn due(&self) -> Option<Instant> {
         let free = self.lanes.iter().filter(|lane| !lane.under_way);
-        free.filter_map(|lane| lane.since).min().map(|since| since + self.config.max_age)
+        free.filter_map(|lane| lane.due(self.config.max_age)).min()
     }
 
     /// Takes one batch of each free lane that has a full or a due one.
     pub(super) fn ready(&mut self, now: Instant) -> Vec<Load> {
         let mut loads = Vec::new();
         for (index, lane) in self.lanes.iter_mut().enumerate().filter(|(_, lane)| !lane.under_way) {
-            if lane.full.is_empty() && lane.since.is_some_and(|since| now >= since + self.config.max_age) {
+            if lane.full.is_empty() && lane.due(self.config.max_age).is_some_and(|due| now >= due) {
                 lane.close();
             }
             if let Some((batch, seqs)) = lane.full.pop_front() {
-                lane.under_way = true;
+                (lane.under_way, lane.left) = (true, Some(now));
                 loads.push(Load { lane: index, bucket: lane.bucket.clone(), batch, seqs });
             }
         }
@@ -156,8 +166,6 @@ fn differ(former: &[u8], line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::point::{Field, FieldValue, Tags};
 
@@ -192,6 +200,23 @@ mod tests {
         assert!(lanes.ready(now).is_empty());
         assert_eq!(lanes.due(), Some(now + Duration::from_millis(200)));
         assert_eq!(lanes.ready(now + Duration::from_millis(200))[0].seqs, vec![5]);
+    }
+
+    #[test]
+    fn a_quiet_lane_writes_at_once_and_a_busy_one_no_more_often_than_its_batches_may_wait() {
+        let (mut lanes, begin) = (lanes(1, 1000), Instant::now());
+        let at = |millis| begin + Duration::from_millis(millis);
+        let mut sent = |seq: u64, millis: u64| {
+            lanes.push(seq, &point("a", seq.try_into().unwrap()), None, at(millis));
+            let loads = lanes.ready(at(millis));
+            lanes.free(0);
+            (loads.into_iter().map(|load| load.seqs).collect::<Vec<_>>(), lanes.due())
+        };
+        assert_eq!(sent(1, 0), (vec![vec![1]], None), "the first of all");
+        assert_eq!(sent(2, 50), (vec![], Some(at(200))), "a load: it waits until the last write is old");
+        assert_eq!(sent(3, 120), (vec![], Some(at(200))));
+        assert_eq!(sent(4, 200), (vec![vec![2, 3, 4]], None));
+        assert_eq!(sent(5, 401), (vec![vec![5]], None), "quiet again");
     }
 
     #[test]

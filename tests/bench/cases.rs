@@ -394,6 +394,43 @@ pub const CASES: &[Case] = &[
             },
         )
     },
+    text(
+        "auto, of Tasmota",
+        ("auto/tele/{device}/+", "auto/tele/d1/SENSOR"),
+        ("format = \"auto\"", "tasmota_weather"),
+        4,
+        |values| {
+            let [_, _, _, temperature, humidity, pressure, ..] = values.of;
+            let time = &values.iso()[..19];
+            same(format!(
+                "{{\"Time\":\"{time}\",\"BME280\":{{\"Temperature\":{temperature},\"Humidity\":{humidity},\"DewPoint\":21.5,\
+                 \"Pressure\":{pressure}}},\"PressureUnit\":\"hPa\",\"TempUnit\":\"C\"}}"
+            ))
+        },
+    ),
+    Case {
+        target: None,
+        ..text(
+            "chirpstack_protobuf",
+            (
+                "application/{application}/protobuf/{device}/event/{event}",
+                "application/a/protobuf/d1/event/up",
+            ),
+            ("format = \"chirpstack_protobuf\"", "bench"),
+            11,
+            |values| Made { payload: chirpstack_protobuf(values), json: Some(chirpstack(values).into()) },
+        )
+    },
+    Case {
+        target: None,
+        ..text(
+            "sparkplug_b, a birth",
+            ("spBv1.0/#", "spBv1.0/kota/NBIRTH/d1"),
+            ("format = \"sparkplug_b\"", "bench"),
+            9,
+            |values| Made { payload: sparkplug_birth(values), json: Some(values.json()) },
+        )
+    },
 ];
 
 const SENSORS: [u32; 8] = [87, 88, 112, 55, 56, 14, 53, 10];
@@ -455,4 +492,90 @@ fn things_stack(values: &Values) -> String {
         values.iso(),
         values.members()
     )
+}
+
+/// Protocol buffers, as far as these messages need them.
+#[derive(Default)]
+struct Proto(Vec<u8>);
+
+impl Proto {
+    fn varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    fn number(mut self, field: u64, number: u64) -> Self {
+        self.varint(field << 3);
+        self.varint(number);
+        self
+    }
+
+    fn double(mut self, field: u64, number: f64) -> Self {
+        self.varint(field << 3 | 1);
+        self.0.extend_from_slice(&number.to_le_bytes());
+        self
+    }
+
+    fn float(mut self, field: u64, number: f32) -> Self {
+        self.varint(field << 3 | 5);
+        self.0.extend_from_slice(&number.to_le_bytes());
+        self
+    }
+
+    fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
+        self.varint(field << 3 | 2);
+        self.varint(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+        self
+    }
+}
+
+/// The same uplink as in JSON: `UplinkEvent` of the integration's definition.
+fn chirpstack_protobuf(values: &Values) -> Vec<u8> {
+    let time = Proto::default().number(1, values.time as u64).0;
+    let device = Proto::default()
+        .bytes(1, b"52f14cd4-c6f1-4fbd-8f87-4025e1d49242")
+        .bytes(2, b"ChirpStack")
+        .bytes(3, b"17c82e96-be03-4f38-aef3-f83d48582d97")
+        .bytes(4, b"Test application")
+        .bytes(5, b"14855bf7-d10d-4aee-b618-ebfcb64dc7ad")
+        .bytes(6, b"Test device-profile")
+        .bytes(7, b"Test device")
+        .bytes(8, b"d1")
+        .0;
+    let object = values.pairs().fold(Proto::default(), |all, (name, value)| {
+        let value = Proto::default().double(2, value).0;
+        all.bytes(1, &Proto::default().bytes(1, name.as_bytes()).bytes(2, &value).0)
+    });
+    let gateway = Proto::default().bytes(1, b"0016c001f153a14c").number(6, -36_i64 as u64).float(7, 10.5).0;
+    Proto::default()
+        .bytes(1, b"3ac7e3c4-4401-4b8d-9386-a5c902f9202d")
+        .bytes(2, &time)
+        .bytes(3, &device)
+        .bytes(4, b"00189440")
+        .number(6, 1)
+        .number(7, 7)
+        .number(8, 1)
+        .bytes(10, &[0xaa, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+        .bytes(11, &object.0)
+        .bytes(12, &gateway)
+        .0
+}
+
+/// The first message of a node: each metric by name, as a double.
+fn sparkplug_birth(values: &Values) -> Vec<u8> {
+    let time = values.time as u64 * 1000;
+    let head = Proto::default().number(1, time);
+    let head =
+        head.bytes(2, &Proto::default().bytes(1, b"bdSeq").number(3, time).number(4, 8).number(11, 3).0);
+    let all = values.pairs().fold(head, |all, (name, value)| {
+        all.bytes(
+            2,
+            &Proto::default().bytes(1, name.as_bytes()).number(3, time).number(4, 10).double(13, value).0,
+        )
+    });
+    all.number(3, 0).0
 }
