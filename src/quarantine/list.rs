@@ -56,6 +56,12 @@ pub fn list(
     Ok(())
 }
 
+/// The highest sequence number that it tells of, by destination.
+pub fn highest(dir: &Path, disk: &dyn Disk) -> Result<BTreeMap<String, u64>, QuarantineError> {
+    let scan = Scan::new(dir, disk).map_err(|cause| QuarantineError { dir: dir.to_owned(), cause })?;
+    Ok(scan.highest().clone())
+}
+
 /// What has moved since it was first settled, as the files tell it.
 pub fn moved(dir: &Path, disk: &dyn Disk) -> Result<MovedBy, QuarantineError> {
     let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };

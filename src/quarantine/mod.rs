@@ -21,11 +21,11 @@ use crate::clock::Clock;
 use crate::journal::disk::{Append, Disk};
 use crate::journal::frame::Salt;
 use crate::message::Record;
-use crate::outcome::{Outcome, Rejection};
+use crate::outcome::{Outcome, Outcomes, Rejection};
 use crate::settings::{Section, Size, Span};
 
 pub use counts::MovedBy;
-pub use list::{Filter, list, moved, moves_of, verify};
+pub use list::{Filter, highest, list, moved, moves_of, verify};
 pub use order::{Action, Order, Report, Standing, Wanted};
 pub use scan::Scan;
 pub use seqs::Seqs;
@@ -143,6 +143,8 @@ struct Inner {
     settled: BTreeMap<String, u64>,
     /// A write failed half-way: everything is read anew first, and these numbers on are void.
     broken: Option<BTreeMap<String, u64>>,
+    /// The moves of segments that are gone count no more, and the file does not say so yet.
+    forgets: bool,
 }
 
 #[derive(Debug)]
@@ -162,6 +164,29 @@ impl Quarantine {
         clock: Clock,
         positions: &BTreeMap<String, u64>,
     ) -> Result<Self, QuarantineError> {
+        Self::open_with(dir, config, disk, clock, positions, false)
+    }
+
+    /// The same where the cursor is lost: of segments that are gone nobody knows any more which messages they counted
+    /// and whether those are judged again, so the account has no moves of theirs.
+    pub fn open_anew(
+        dir: &Path,
+        config: &Config,
+        disk: Arc<dyn Disk>,
+        clock: Clock,
+        positions: &BTreeMap<String, u64>,
+    ) -> Result<Self, QuarantineError> {
+        Self::open_with(dir, config, disk, clock, positions, true)
+    }
+
+    fn open_with(
+        dir: &Path,
+        config: &Config,
+        disk: Arc<dyn Disk>,
+        clock: Clock,
+        positions: &BTreeMap<String, u64>,
+        forgets: bool,
+    ) -> Result<Self, QuarantineError> {
         let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
         disk.make_dir(dir).map_err(failed)?;
         let mut inner = Inner {
@@ -176,6 +201,7 @@ impl Quarantine {
             moved: MovedBy::new(),
             settled: positions.clone(),
             broken: None,
+            forgets,
         };
         match inner.recover(positions) {
             // A full disk must not keep us from starting: until there is room no position is saved.
@@ -274,6 +300,11 @@ impl Quarantine {
     /// What has moved since it was first settled, by the destination that did.
     pub fn moved(&self) -> MovedBy {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).moved.clone()
+    }
+
+    /// What messages were settled as first, by destination, as far as what is held and what has moved tells it.
+    pub fn first_outcomes(&self) -> BTreeMap<String, Outcomes> {
+        self.lock().first_outcomes()
     }
 
     fn tell(&self, inner: &Inner) {
