@@ -6,7 +6,7 @@ use std::io;
 use super::counts::{self, Counts, Tally};
 use super::frame::{self, Group, Item};
 use super::scan::{self, Scan};
-use super::{Held, Inner, Move, Open, SEGMENT_SIZE, Told};
+use super::{DAMAGED, Held, Inner, Move, Open, SEGMENT_SIZE, Told};
 use crate::journal::frame::Salt;
 use crate::journal::segment;
 use crate::outcome::{Moved, Outcomes};
@@ -30,7 +30,9 @@ impl Inner {
     pub(super) fn recover(&mut self, positions: &BTreeMap<String, u64>) -> io::Result<()> {
         self.open = None;
         let disk = self.disk.clone();
-        self.gone = Counts::read(&self.dir, disk.as_ref());
+        let found = Counts::read(&self.dir, disk.as_ref())?;
+        self.gone = found.counts;
+        self.set_aside(&found.damaged);
         if self.forgets {
             self.gone.moved.clear();
         }
@@ -79,6 +81,18 @@ impl Inner {
             self.broken = Some(positions.clone());
         }
         made
+    }
+
+    /// The next write would put a damaged file in the place of the sound one before it.
+    fn set_aside(&self, names: &[&str]) {
+        let (aside, disk) = (self.dir.join(DAMAGED), self.disk.as_ref());
+        let one = |name: &&str| disk.rename(&self.dir.join(name), &aside.join(name));
+        let all = || disk.make_dir(&aside).and_then(|()| names.iter().rev().try_for_each(one));
+        if !names.is_empty()
+            && let Err(error) = all().and_then(|()| disk.sync_dir(&aside))
+        {
+            tracing::warn!(dir = %self.dir.display(), %error, "damaged counts cannot be set aside");
+        }
     }
 
     fn make_void(&mut self, from: &BTreeMap<String, u64>) -> io::Result<()> {

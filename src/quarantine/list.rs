@@ -68,9 +68,9 @@ pub fn moved(dir: &Path, disk: &dyn Disk) -> Result<MovedBy, QuarantineError> {
     // The quota may take a segment away meanwhile, which then stands in the other file.
     let mut last = Err(io::ErrorKind::Interrupted.into());
     for _ in 0..10 {
-        let gone = Counts::read(dir, disk);
+        let gone = Counts::read(dir, disk).map_err(failed)?.counts;
         last = sum(dir, disk, &gone);
-        if last.is_ok() && Counts::read(dir, disk).through == gone.through {
+        if last.is_ok() && Counts::read(dir, disk).map_err(failed)?.counts.through == gone.through {
             break;
         }
     }

@@ -35,6 +35,9 @@ use counts::{Counts as Gone, Tally};
 /// A segment is closed at this size, so that the quota can remove old ones.
 const SEGMENT_SIZE: u64 = 8 * 1024 * 1024;
 
+/// Where damaged files are set aside, within the quarantine's directory.
+const DAMAGED: &str = "damaged";
+
 /// The settings of `[quarantine]`.
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -65,7 +65,7 @@ impl Scan {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(scan),
             listed => listed?,
         };
-        let counted = Counts::read(dir, disk).through;
+        let counted = Counts::read(dir, disk)?.counts.through;
         for (number, _, path) in listed {
             if counted.is_none_or(|through| number > through) {
                 scan.read_marks(number, path, disk)?;
