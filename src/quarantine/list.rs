@@ -7,11 +7,14 @@ use std::path::Path;
 use super::counts::{Counts, MovedBy};
 use super::frame::{self, Item};
 use super::scan::Scan;
-use super::{Held, QuarantineError};
+use super::{Held, QuarantineError, Seqs};
 use crate::journal::disk::Disk;
 use crate::journal::verify::{self, Finding, Totals};
 use crate::outcome::{Outcome, Reason};
 use crate::topic::Template;
+
+const POISON: Outcome = Outcome::Quarantined(Reason::Poison);
+const DROPPED: Outcome = Outcome::Discarded(Reason::Dropped);
 
 /// Which messages are meant; an unset part lets all through.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +101,23 @@ pub fn moves_of(dir: &Path, disk: &dyn Disk, seq: u64) -> Result<BTreeMap<String
             && group.seqs.contains(&seq)
         {
             found.insert(group.destination, group.to);
+        }
+    }
+    Ok(found)
+}
+
+/// The messages of reason poison, held or dropped; not those that were stored later, nor those the quota removed.
+pub fn poison(dir: &Path, disk: &dyn Disk) -> Result<Seqs, QuarantineError> {
+    let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
+    let mut found = Seqs::default();
+    let mut scan = Scan::new(dir, disk).map_err(failed)?;
+    while let Some((_, item)) = scan.next_item(disk).map_err(failed)? {
+        match item {
+            Item::Held(held) if held.is_poison() => found.insert(held.record.seq),
+            Item::Moved(group) if group.from == POISON && group.to == DROPPED => {
+                group.seqs.into_iter().for_each(|seq| found.insert(seq));
+            }
+            _ => {}
         }
     }
     Ok(found)

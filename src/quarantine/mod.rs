@@ -21,11 +21,11 @@ use crate::clock::Clock;
 use crate::journal::disk::{Append, Disk};
 use crate::journal::frame::Salt;
 use crate::message::Record;
-use crate::outcome::{Outcome, Outcomes, Rejection};
+use crate::outcome::{Outcome, Outcomes, Reason, Rejection};
 use crate::settings::{Section, Size, Span};
 
 pub use counts::MovedBy;
-pub use list::{Filter, highest, list, moved, moves_of, verify};
+pub use list::{Filter, highest, list, moved, moves_of, poison, verify};
 pub use order::{Action, Order, Report, Standing, Wanted};
 pub use scan::Scan;
 pub use seqs::Seqs;
@@ -85,6 +85,11 @@ impl Held {
     pub const fn outcome(&self) -> Outcome {
         let reason = self.rejection.reason;
         if self.partly { Outcome::PartlyStored(reason) } else { Outcome::Quarantined(reason) }
+    }
+
+    /// Whether it has killed the process; it must not be decoded unless that is asked for.
+    pub fn is_poison(&self) -> bool {
+        self.rejection.reason == Reason::Poison
     }
 
     /// Whether its destination has passed it: if not, it will be judged again.
