@@ -131,7 +131,7 @@ fn set_aside(names: &[&str], dir: &Path, disk: &dyn Disk) -> io::Result<()> {
         return Ok(());
     }
     let aside = dir.join("journal").join(super::damage::DIR);
-    disk.make_dir(&aside)?;
+    disk::make_dir(&aside, disk)?;
     for name in names.iter().rev() {
         tracing::error!(name, aside = %aside.display(), "the cursor is damaged and set aside");
         disk.rename(&dir.join(name), &aside.join(name))?;

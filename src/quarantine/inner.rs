@@ -7,6 +7,7 @@ use super::counts::{self, Counts, Tally};
 use super::frame::{self, Group, Item};
 use super::scan::{self, Scan};
 use super::{DAMAGED, Held, Inner, Move, Open, SEGMENT_SIZE, Told};
+use crate::journal::disk;
 use crate::journal::frame::Salt;
 use crate::journal::segment;
 use crate::outcome::{Moved, Outcomes};
@@ -87,7 +88,7 @@ impl Inner {
     fn set_aside(&self, names: &[&str]) {
         let (aside, disk) = (self.dir.join(DAMAGED), self.disk.as_ref());
         let one = |name: &&str| disk.rename(&self.dir.join(name), &aside.join(name));
-        let all = || disk.make_dir(&aside).and_then(|()| names.iter().rev().try_for_each(one));
+        let all = || disk::make_dir(&aside, disk).and_then(|()| names.iter().rev().try_for_each(one));
         if !names.is_empty()
             && let Err(error) = all().and_then(|()| disk.sync_dir(&aside))
         {

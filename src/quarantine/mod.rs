@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::journal::disk::{Append, Disk};
+use crate::journal::disk::{self, Append, Disk};
 use crate::journal::frame::Salt;
 use crate::message::Record;
 use crate::outcome::{Outcome, Outcomes, Reason, Rejection};
@@ -196,7 +196,7 @@ impl Quarantine {
         forgets: bool,
     ) -> Result<Self, QuarantineError> {
         let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
-        disk.make_dir(dir).map_err(failed)?;
+        disk::make_dir(dir, disk.as_ref()).map_err(failed)?;
         let mut inner = Inner {
             dir: dir.to_owned(),
             config: config.clone(),

@@ -1,6 +1,6 @@
 //! A disk in memory that fails by a seed and remembers every operation, so that crashes can be made from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -37,6 +37,10 @@ pub(crate) enum Operation {
         path: PathBuf,
         file: usize,
     },
+    /// A directory, of whose files nothing is left where its own name is not.
+    MakeDir {
+        dir: PathBuf,
+    },
     DirSynced {
         dir: PathBuf,
     },
@@ -49,6 +53,7 @@ pub(crate) struct MemoryDisk(Arc<Mutex<Inner>>);
 struct Inner {
     files: Vec<Vec<u8>>,
     names: BTreeMap<PathBuf, usize>,
+    dirs: BTreeSet<PathBuf>,
     log: Vec<Operation>,
     /// How often something fails, and what decides it.
     faults: Option<(f64, Rng)>,
@@ -64,6 +69,7 @@ impl MemoryDisk {
     pub(crate) fn holding(files: BTreeMap<PathBuf, Vec<u8>>) -> Self {
         let mut inner = Inner::default();
         for (path, bytes) in files {
+            inner.dirs.extend(path.parent().map(Path::to_owned));
             inner.names.insert(path, inner.files.len());
             inner.files.push(bytes);
         }
@@ -178,7 +184,13 @@ impl Disk for MemoryDisk {
         Ok(Box::new(MemoryFile { disk: self.clone(), file }))
     }
 
-    fn make_dir(&self, _dir: &Path) -> io::Result<()> {
+    fn make_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut inner = self.inner();
+        if !inner.dirs.contains(dir) {
+            inner.may_fail()?;
+            inner.dirs.insert(dir.to_owned());
+            inner.log.push(Operation::MakeDir { dir: dir.to_owned() });
+        }
         Ok(())
     }
 
