@@ -60,6 +60,10 @@ fn payload(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
     }
 }
 
+/// Said instead of what would become of a message.
+pub(super) const UNTRIED: &str = "What would become of it today is not tried: it has killed the process before. \
+                                  --try does, and may end this command.";
+
 pub(super) fn tell(explanation: &Explanation) -> Result<(), Failure> {
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
     // Topics are outside data: control characters must not reach the terminal.

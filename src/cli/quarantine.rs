@@ -14,7 +14,7 @@ use super::export::when;
 use super::{Failure, configuration, explain, runtime, say, say_json};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::Selection;
+use crate::delivery::{Meant, Selection};
 use crate::journal::cursor;
 use crate::journal::disk::RealDisk;
 use crate::outcome::Reason;
@@ -92,6 +92,9 @@ pub(super) struct ShowOptions {
     /// The payload as hex, whatever it is.
     #[arg(long)]
     hex: bool,
+    /// Also what each step would make of a message of reason poison, which may end this command.
+    #[arg(long = "try")]
+    try_it: bool,
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -108,23 +111,36 @@ pub(super) fn run(command: Command, files: &[PathBuf]) -> Result<(), Failure> {
 }
 
 /// Calls `with` for each message that is meant, oldest first, and for the share of the files read so far; ends at
-/// its first failure. Reads beside a running service. Keys in topics are hidden.
+/// its first failure. Reads beside a running service. Keys in topics are hidden. Messages that have killed the process
+/// are passed over, and said, where they would have to be decoded and are not asked for by name; `processed` says
+/// that `with` does so.
 fn each(
     config: &Config,
     wanted: &Wanted,
+    processed: bool,
     mut with: impl FnMut(&Held, f64) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let selection = Selection::new(wanted).map_err(|wrong| anyhow!(wrong))?;
     let positions = positions(config)?;
     let failed = || "cannot read the quarantine";
     let mut scan = Scan::new(&config.data_dir.join("quarantine"), &RealDisk).with_context(failed)?;
-    let mut count = 0;
+    let (mut count, mut passed_over) = (0, 0);
     while let Some((_, held)) = scan.next(&RealDisk).with_context(failed)? {
-        if held.is_settled(&positions) && selection.lets(&held, &config.transform) {
-            count += 1;
-            let record = config.transform.secrets().shown(&held.record).into_owned();
-            with(&Held { record, ..held }, share(&scan))?;
+        if !held.is_settled(&positions) {
+            continue;
         }
+        match selection.means(&held, &config.transform, processed) {
+            Meant::Yes => {
+                count += 1;
+                let record = config.transform.secrets().shown(&held.record).into_owned();
+                with(&Held { record, ..held }, share(&scan))?;
+            }
+            Meant::PassedOver => passed_over += 1,
+            Meant::No => {}
+        }
+    }
+    if passed_over > 0 {
+        eprintln!("{}", told::passed_over(passed_over));
     }
     Ok(count)
 }
@@ -143,16 +159,24 @@ fn share(scan: &Scan) -> f64 {
 
 fn show(options: &ShowOptions, config: &Config) -> Result<(), Failure> {
     let wanted = Wanted { seq: Some(options.seq), ..Wanted::default() };
-    let found = each(config, &wanted, |held, _| {
+    let found = each(config, &wanted, false, |held, _| {
+        let message = Told::new(held, options.hex);
+        if held.is_poison() && !options.try_it {
+            if options.json {
+                return say_json(&Whole { message, today: None });
+            }
+            told::tell(&message)?;
+            return say(format!("\n{}", explain::UNTRIED));
+        }
         let transform = &config.transform;
         let destination = transform.destination_of(&held.record.message.topic);
         let saved = destination.and_then(|name| snapshot::load(&config.data_dir, name));
         let state = saved.map(|saved| saved.state.names_only()).unwrap_or_default();
         let today = transform.explain(&held.record, &state);
         if options.json {
-            return say_json(&Whole { message: Told::new(held, options.hex), today: &today });
+            return say_json(&Whole { message, today: Some(&today) });
         }
-        told::tell(&Told::new(held, options.hex))?;
+        told::tell(&message)?;
         say("\nWhat would become of it today:")?;
         explain::tell(&today)
     })?;

@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::{DATA_DIR, Failure, configuration, count, say, say_json};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::{History, Stretch};
+use crate::delivery::{History, Stretch, poison};
 use crate::journal::cursor;
 use crate::journal::disk::RealDisk;
 use crate::outcome::Reason;
@@ -64,6 +64,8 @@ struct Report {
     without_points: u64,
     /// Left to `quarantine replay`.
     in_quarantine: u64,
+    /// They have killed the process, and are passed over.
+    poison: u64,
     unreadable: u64,
     points: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,9 +98,10 @@ pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fail
             .with_context(|| format!("destination \"{}\"", destination.name))?;
         sinks.insert(destination.name.clone(), Arc::new(sink));
     }
-    let history =
-        History::new(dir, stretch, Arc::clone(&config.transform), &config.destinations, held(&config)?)
-            .context("cannot read the journal")?;
+    let poison = poison::known(dir, &RealDisk).context("cannot read the quarantine")?;
+    let (transform, held) = (Arc::clone(&config.transform), held(&config)?);
+    let history = History::new(dir, stretch, transform, &config.destinations, held, poison)
+        .context("cannot read the journal")?;
     let stop = CancellationToken::new();
     let work = Work { options, config: &config, sinks, board, stop: stop.clone() };
     let report = {
@@ -186,6 +189,7 @@ impl Work<'_> {
             report.messages += chunk.messages;
             report.without_points += chunk.without;
             report.in_quarantine += chunk.held;
+            report.poison += chunk.poison;
             report.unreadable += chunk.unreadable;
             report.points += u64::try_from(chunk.points.len()).unwrap_or(0);
             progress.step(report.points, share(history.progress()));
@@ -239,6 +243,9 @@ fn tell(report: &Report, json: bool) -> Result<(), Failure> {
     let mut told = format!("{messages}, {} without a point today", report.without_points);
     if report.in_quarantine > 0 {
         told.push_str(&format!(", {} in quarantine, left to `quarantine replay`", report.in_quarantine));
+    }
+    if report.poison > 0 {
+        told.push_str(&format!(", {} of reason poison passed over", report.poison));
     }
     if report.unreadable > 0 {
         told.push_str(&format!(", {} that cannot be read any more", report.unreadable));

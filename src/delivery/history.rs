@@ -47,6 +47,8 @@ pub struct History {
     transform: Arc<Transform>,
     /// Messages in quarantine, whose way out is a replay.
     held: Seqs,
+    /// Messages that have killed the process: they are not decoded.
+    poison: Seqs,
     states: BTreeMap<String, State>,
     buckets: BTreeMap<String, Buckets>,
     points: Vec<Point>,
@@ -68,6 +70,8 @@ pub struct Chunk {
     /// They give no point today.
     pub without: u64,
     pub held: u64,
+    /// They have killed the process, and are left alone.
+    pub poison: u64,
     pub unreadable: u64,
     /// The end of the journal, or of what is meant, is reached.
     pub ended: bool,
@@ -82,6 +86,7 @@ impl History {
         transform: Arc<Transform>,
         destinations: &[Destination],
         held: Seqs,
+        poison: Seqs,
     ) -> Result<Self, JournalError> {
         let (mut states, mut buckets) = (BTreeMap::new(), BTreeMap::new());
         for Destination { name, kind, .. } in destinations {
@@ -94,7 +99,7 @@ impl History {
             }
         }
         let scan = Scan::new(&dir.join("journal"), 1, &RealDisk)?;
-        Ok(Self { scan, stretch, transform, held, states, buckets, points: Vec::new() })
+        Ok(Self { scan, stretch, transform, held, poison, states, buckets, points: Vec::new() })
     }
 
     /// Bytes of the journal read so far, and bytes there are.
@@ -126,6 +131,11 @@ impl History {
     }
 
     fn take(&mut self, record: &Record, chunk: &mut Chunk) {
+        if self.poison.contains(record.seq) {
+            // Whose it is a payload may say, which is not looked into.
+            chunk.poison += u64::from(self.is_within(record));
+            return;
+        }
         let destination = self.transform.destination_of(&record.message.topic);
         let known =
             destination.and_then(|name| self.states.get_key_value(name)).map(|(name, _)| name.clone());
@@ -158,10 +168,14 @@ impl History {
     }
 
     fn is_meant(&self, record: &Record) -> bool {
+        let device = self.stretch.device.as_ref();
+        self.is_within(record) && device.is_none_or(|device| self.transform.is_of(record, device))
+    }
+
+    fn is_within(&self, record: &Record) -> bool {
         let stretch = &self.stretch;
         record.received >= stretch.from
             && stretch.topic.as_ref().is_none_or(|topic| topic.matches(&record.message.topic))
-            && stretch.device.as_ref().is_none_or(|device| self.transform.is_of(record, device))
     }
 }
 

@@ -13,6 +13,9 @@ use crate::journal::cursor;
 use crate::journal::disk::{Disk, Note, read_at_most};
 use crate::outcome::{Reason, Rejection};
 
+/// How the file's name begins, and how it ends while it is written.
+pub(super) const NAME: &str = "in_hand.";
+pub(super) const FRESH: &str = ".new";
 const MARK: &[u8; 8] = b"nkinhnd1";
 /// The note, its checksum, and nothing up to the culprits.
 const HEAD: usize = 64;
@@ -139,7 +142,7 @@ impl InHand {
     /// Reads what the last process left, and draws the conclusion. `needed` is the first message that may enter.
     /// Without the file deliveries go on, unguarded: it is said.
     pub fn open(dir: &Path, destination: &str, needed: u64, disk: &dyn Disk) -> Self {
-        let name = format!("in_hand.{destination}");
+        let name = format!("{NAME}{destination}");
         let path = dir.join(&name);
         let left = read_at_most(&path, LARGEST).unwrap_or_default();
         let noted = Noted::parse(&left);
@@ -166,7 +169,7 @@ impl InHand {
         let kept = if whole == left {
             Ok(())
         } else {
-            cursor::replace(dir, &name, &format!("{name}.new"), None, &whole, disk)
+            cursor::replace(dir, &name, &format!("{name}{FRESH}"), None, &whole, disk)
         };
         let note = kept.and_then(|()| Note::open(&path));
         if let Err(error) = &note {
@@ -242,6 +245,11 @@ impl InHand {
 pub(super) fn poison() -> Rejection {
     let detail = "the process died several times with this message alone in hand; it was not processed";
     Rejection::new(Reason::Poison, detail)
+}
+
+/// The culprits of a file, as far as it can be read.
+pub(super) fn found_guilty(path: &Path) -> Vec<u64> {
+    culprits(&read_at_most(path, LARGEST).unwrap_or_default()).collect()
 }
 
 fn culprits(file: &[u8]) -> impl Iterator<Item = u64> + '_ {

@@ -14,6 +14,7 @@ mod lane;
 mod ledger;
 mod loads;
 mod paced;
+pub mod poison;
 mod replay;
 mod snapshots;
 mod standing;
@@ -45,7 +46,7 @@ use crate::transform::{Decision, State, Transform};
 pub use history::{Chunk as HistoryChunk, History, Placed, Stretch};
 pub use in_hand::InHand;
 pub use keeper::{Keeper, NewRouting, Standings};
-pub use replay::{Replay, ReplayError, Selection};
+pub use replay::{Meant, Replay, ReplayError, Selection};
 
 use buckets::Buckets;
 use lane::{Lanes, Load, Pushed};

@@ -33,7 +33,7 @@ impl Paced {
             tokio::time::sleep_until(self.next).await;
         }
         let entries = self.reader.next(AT_ONCE).await?;
-        let more = entries.len() >= AT_ONCE;
+        let more = entries.len() >= AT_ONCE || self.reader.is_behind();
         self.next = if more { self.next } else { Instant::now() + self.rest };
         Ok(entries)
     }

@@ -51,16 +51,35 @@ pub struct Replay {
 pub struct Selection {
     filter: Filter,
     device: Option<String>,
+    /// Messages that have killed the process are meant, too.
+    with_poison: bool,
+}
+
+/// Whether a message is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meant {
+    Yes,
+    No,
+    /// Perhaps, but it has killed the process and would have to be decoded: only where it is asked for by name.
+    PassedOver,
 }
 
 impl Selection {
     pub fn new(wanted: &Wanted) -> Result<Self, String> {
-        Ok(Self { filter: wanted.filter()?, device: wanted.device.clone() })
+        let (device, with_poison) = (wanted.device.clone(), wanted.asks_for_poison());
+        Ok(Self { filter: wanted.filter()?, device, with_poison })
     }
 
-    pub fn lets(&self, held: &Held, transform: &Transform) -> bool {
-        self.filter.lets(held)
-            && self.device.as_ref().is_none_or(|device| transform.is_of(&held.record, device))
+    /// `processed` says that what is meant goes through transform.
+    pub fn means(&self, held: &Held, transform: &Transform, processed: bool) -> Meant {
+        if !self.filter.lets(held) {
+            return Meant::No;
+        }
+        if held.is_poison() && !self.with_poison && (processed || self.device.is_some()) {
+            return Meant::PassedOver;
+        }
+        let mut device = self.device.iter();
+        if device.all(|device| transform.is_of(&held.record, device)) { Meant::Yes } else { Meant::No }
     }
 }
 
@@ -88,6 +107,7 @@ impl Replay {
             work = back;
             let mut chunk = chunk?;
             report.share = work.share();
+            report.passed_over += chunk.passed_over;
             if chunk.kept.is_empty() {
                 report.standing = Standing::Done;
                 break;
@@ -143,6 +163,7 @@ struct Chunk {
     loads: Loads,
     /// Of the messages.
     bytes: usize,
+    passed_over: u64,
 }
 
 #[derive(Debug)]
@@ -191,8 +212,14 @@ impl Work {
         while chunk.kept.len() < CHUNK_MESSAGES && chunk.bytes.saturating_add(chunk.loads.bytes) < CHUNK_BYTES
         {
             let Some((segment, held)) = self.replay.quarantine.next(&mut self.scan)? else { break };
-            if held.is_settled(&self.settled) && self.selection.lets(&held, &self.replay.transform) {
-                self.take(&mut chunk, segment, held);
+            if !held.is_settled(&self.settled) {
+                continue;
+            }
+            let processed = self.action == Action::Replay;
+            match self.selection.means(&held, &self.replay.transform, processed) {
+                Meant::Yes => self.take(&mut chunk, segment, held),
+                Meant::PassedOver => chunk.passed_over += 1,
+                Meant::No => {}
             }
         }
         Ok(chunk)

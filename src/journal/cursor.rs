@@ -98,63 +98,81 @@ pub enum Found {
 /// Reads it to work on from it: what was read is durable when this returns. A process that was killed while it
 /// replaced the cursor may have left the new one in the kernel's memory only, and what is removed because of it
 /// must not be missed by the old one after a power cut.
+///
+/// A damaged file is set aside: the next save would put it in the place of the sound one before it. Where the disk
+/// does not let it be moved the start goes on, and what is damaged is found again.
 pub fn open(dir: &Path, disk: &dyn Disk) -> Result<Found, CursorError> {
     let failed = |cause| CursorError::Disk { path: dir.join(NAME), cause };
-    let found = match load_from(dir, disk) {
-        Ok(cursor) => cursor.map_or(Found::Nothing, Found::Cursor),
-        Err(CursorError::Damaged { .. }) => {
-            set_aside(dir, disk).map_err(failed)?;
+    let read = read(dir, disk)?;
+    if let Err(error) = set_aside(&read.damaged, dir, disk) {
+        tracing::warn!(dir = %dir.display(), %error, "a damaged cursor cannot be set aside");
+    }
+    let found = match read.cursor {
+        Some((name, cursor)) => {
+            disk.sync(&dir.join(name)).map_err(failed)?;
+            Found::Cursor(cursor)
+        }
+        None if read.damaged.is_empty() => Found::Nothing,
+        None => {
+            tracing::error!(
+                "both cursors are damaged; all that the journal keeps is settled again, what became of the rest is \
+                 unknown"
+            );
             Found::Lost
         }
-        Err(error) => return Err(error),
     };
-    for name in [NAME, PREVIOUS] {
-        match disk.sync(&dir.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-    }
     disk.sync_dir(dir).map_err(failed)?;
     Ok(found)
 }
 
-/// Moves both files to where damage is told.
-fn set_aside(dir: &Path, disk: &dyn Disk) -> io::Result<()> {
-    let aside = dir.join("journal").join(super::damage::DIR);
-    disk.make_dir(&aside)?;
-    for name in [PREVIOUS, NAME] {
-        match disk.rename(&dir.join(name), &aside.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+/// Moves files to where damage is told.
+fn set_aside(names: &[&str], dir: &Path, disk: &dyn Disk) -> io::Result<()> {
+    if names.is_empty() {
+        return Ok(());
     }
-    disk.sync_dir(&aside)?;
-    tracing::error!(
-        aside = %aside.display(),
-        "both cursors are damaged; all that the journal keeps is settled again, what became of the rest is unknown"
-    );
-    Ok(())
+    let aside = dir.join("journal").join(super::damage::DIR);
+    disk::make_dir(&aside, disk)?;
+    for name in names.iter().rev() {
+        tracing::error!(name, aside = %aside.display(), "the cursor is damaged and set aside");
+        disk.rename(&dir.join(name), &aside.join(name))?;
+    }
+    disk.sync_dir(&aside)
 }
 
 /// The same as [`load`] from any disk.
 pub(crate) fn load_from(dir: &Path, disk: &dyn Disk) -> Result<Option<Cursor>, CursorError> {
-    let mut there = false;
+    let read = read(dir, disk)?;
+    match read.cursor {
+        Some((_, cursor)) => Ok(Some(cursor)),
+        None if read.damaged.is_empty() => Ok(None),
+        None => Err(CursorError::Damaged { path: dir.join(NAME) }),
+    }
+}
+
+/// The first of the two files that is sound, and those before it that are damaged.
+struct Read {
+    cursor: Option<(&'static str, Cursor)>,
+    damaged: Vec<&'static str>,
+}
+
+fn read(dir: &Path, disk: &dyn Disk) -> Result<Read, CursorError> {
+    let mut damaged = Vec::new();
     for name in [NAME, PREVIOUS] {
         let path = dir.join(name);
         match disk::read(&path, LARGEST, disk) {
             Ok(text) => match std::str::from_utf8(&text).ok().and_then(parse) {
-                Some(cursor) => return Ok(Some(cursor)),
+                Some(cursor) => return Ok(Read { cursor: Some((name, cursor)), damaged }),
                 None => tracing::error!(path = %path.display(), "the cursor is damaged"),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                tracing::error!(path = %path.display(), "the cursor is damaged");
+            Err(error) if error.kind() == io::ErrorKind::InvalidData || disk::is_damage(&error) => {
+                tracing::error!(path = %path.display(), %error, "the cursor is damaged");
             }
             Err(cause) => return Err(CursorError::Disk { path, cause }),
         }
-        there = true;
+        damaged.push(name);
     }
-    if there { Err(CursorError::Damaged { path: dir.join(NAME) }) } else { Ok(None) }
+    Ok(Read { cursor: None, damaged })
 }
 
 /// What is wrong with the file, if anything is.
@@ -217,6 +235,7 @@ pub fn replace(
 mod tests {
     use super::*;
     use crate::journal::disk::TestDisk;
+    use crate::testing::memory_disk::MemoryDisk;
 
     fn cursor(position: u64) -> Cursor {
         let progress =
@@ -288,6 +307,44 @@ mod tests {
         assert_eq!(std::fs::read(aside.join(NAME)).unwrap(), [0xff, 0xfe]);
         assert_eq!(load(dir.path()).unwrap(), None);
     }
+
+    #[test]
+    fn a_cursor_that_the_disk_does_not_give_back_is_like_a_damaged_one_and_never_takes_the_place_of_the_sound_one()
+     {
+        let (bad_sector, too_many_files) = (5, 24);
+        let (dir, disk) = (Path::new("/data"), MemoryDisk::default());
+        save(&cursor(7), dir, &disk).unwrap();
+        save(&cursor(9), dir, &disk).unwrap();
+        disk.break_file(&dir.join(NAME), bad_sector);
+        assert_eq!(load_from(dir, &disk).unwrap(), Some(cursor(7)));
+        assert_eq!(open(dir, &disk).unwrap(), Found::Cursor(cursor(7)));
+        let aside = dir.join("journal/damaged").join(NAME);
+        assert!(disk.files().contains_key(&aside) && !disk.files().contains_key(&dir.join(NAME)));
+        save(&cursor(8), dir, &disk).unwrap();
+        assert_eq!(open(dir, &disk).unwrap(), Found::Cursor(cursor(8)));
+        let previous = disk.files().remove(&dir.join(PREVIOUS)).unwrap();
+        assert_eq!(std::str::from_utf8(&previous).ok().and_then(parse), Some(cursor(7)));
+        for name in [NAME, PREVIOUS] {
+            disk.break_file(&dir.join(name), bad_sector);
+        }
+        assert_eq!(open(dir, &disk).unwrap(), Found::Lost);
+        // What may work again later is no damage.
+        let disk = MemoryDisk::default();
+        save(&cursor(7), dir, &disk).unwrap();
+        disk.break_file(&dir.join(NAME), too_many_files);
+        assert!(matches!(open(dir, &disk), Err(CursorError::Disk { .. })));
+    }
+
+    #[test]
+    fn a_damaged_cursor_that_cannot_be_set_aside_is_no_reason_not_to_start() {
+        let (dir, disk) = (Path::new("/data"), MemoryDisk::default());
+        save(&cursor(7), dir, &disk).unwrap();
+        save(&cursor(9), dir, &disk).unwrap();
+        disk.put(&dir.join(NAME), b"junk".to_vec());
+        disk.refuse_renames(true);
+        assert_eq!(open(dir, &disk).unwrap(), Found::Cursor(cursor(7)));
+    }
+
     #[test]
     fn a_source_that_is_away_or_switched_off_keeps_its_floor_and_holds_no_other_back() {
         let mut cursor = cursor(9);

@@ -140,7 +140,7 @@ impl Inner {
             return;
         }
         let written = (|| {
-            disk.make_dir(&self.dir)?;
+            disk::make_dir(&self.dir, disk)?;
             if disk.space(&self.dir)?.free < MIN_FREE {
                 return Err(std::io::ErrorKind::StorageFull.into());
             }

@@ -62,6 +62,13 @@ pub trait Disk: Debug + Send + Sync {
     }
 }
 
+/// Makes a directory where it is missing; when it returns, its name is durable: also one that a process which died
+/// had made and not synced.
+pub(crate) fn make_dir(dir: &Path, disk: &dyn Disk) -> io::Result<()> {
+    disk.make_dir(dir)?;
+    dir.parent().map_or(Ok(()), |parent| disk.sync_dir(parent))
+}
+
 /// Reads a whole small file; a larger one than `most` bytes cannot be ours and is refused unread.
 pub(crate) fn read(path: &Path, most: u64, disk: &dyn Disk) -> io::Result<Vec<u8>> {
     let file = disk.open(path)?;

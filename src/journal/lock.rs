@@ -25,8 +25,10 @@ impl DataDir {
     /// Makes the directory where it is missing (0700: payloads can be personal data) and takes it.
     pub fn open(path: &Path) -> Result<Self, LockError> {
         let failed = |cause| LockError::Disk { path: path.to_owned(), cause };
+        let missing = path.ancestors().take_while(|above| !above.exists()).count();
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;
+        keep_name(path, missing);
         let name = path.join("lock");
         let mut file = OpenOptions::new()
             .read(true)
@@ -55,6 +57,22 @@ impl DataDir {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Makes the directory's own name durable, and those of the directories above it that were `missing`, too. A directory
+/// that may not be read was not made by us, and needs no sync.
+fn keep_name(path: &Path, missing: usize) {
+    let Ok(path) = path.canonicalize() else { return };
+    for above in path.ancestors().skip(1).take(missing.max(1)) {
+        match File::open(above).and_then(|above| above.sync_all()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return,
+            Err(error) => {
+                tracing::warn!(dir = %above.display(), %error, "the name of the data directory may not last");
+                return;
+            }
+        }
     }
 }
 

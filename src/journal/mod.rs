@@ -254,7 +254,7 @@ pub(crate) fn open_with(
     places: usize,
 ) -> Result<(Journal, Writer, Recovery), JournalError> {
     let failed = |cause| JournalError::Open { dir: dir.to_owned(), cause };
-    disk.make_dir(dir).map_err(failed)?;
+    disk::make_dir(dir, disk.as_ref()).map_err(failed)?;
     let found = recovery::recover(dir, disk.as_ref()).map_err(failed)?;
     let end = found.recovery.end.max(past);
     let damage = Damage::open(dir, found.recovery.foreign.clone(), disk.as_ref());

@@ -9,7 +9,7 @@ use super::damage::{Lost, Stretch};
 use super::disk;
 use super::record;
 use super::segment::{Step, Walk};
-use super::shared::{Segment, Shared};
+use super::shared::{self, Segment, Shared};
 use super::{Entry, JournalError};
 use crate::message::Record;
 
@@ -26,6 +26,8 @@ pub struct Reader {
     tells: bool,
 }
 
+/// A portion ends with the record that reaches so many bytes: what is read at once is what is in memory at once.
+pub(super) const PORTION: usize = 4 * 1024 * 1024;
 /// So many stretches between two records are remembered one by one.
 const MOST_HARM: usize = 64;
 
@@ -49,7 +51,13 @@ impl Reader {
         self
     }
 
-    /// The next entries, at least one: waits until there is one. Nothing is lost when the wait is cut off.
+    /// Whether there is more to be read from the files at once.
+    pub fn is_behind(&self) -> bool {
+        self.behind.is_some() && self.next < self.shared.end()
+    }
+
+    /// The next entries, at least one and at most `max`, in a few megabytes: waits until there is one. Nothing is lost
+    /// when the wait is cut off.
     pub async fn next(&mut self, max: usize) -> Result<Vec<Entry>, JournalError> {
         let next = self.next;
         // The writer holds the sending side for as long as anything can still be written.
@@ -68,8 +76,8 @@ impl Reader {
 
     /// Reads from the files; blocks for one read of a megabyte at most per step, which the page cache serves.
     fn read_files(&mut self, max: usize, end: u64) -> io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        while entries.len() < max && self.next < end {
+        let (mut entries, mut bytes) = (Vec::new(), 0_usize);
+        while entries.len() < max && bytes < PORTION && self.next < end {
             let mut behind = match self.behind.take() {
                 Some(behind) => behind,
                 None => match self.open(self.next)? {
@@ -90,6 +98,7 @@ impl Reader {
             };
             match step {
                 Step::Record(record) => {
+                    bytes = bytes.saturating_add(shared::cost(&record));
                     self.take(record, end, &mut entries);
                     self.behind = Some(behind);
                 }

@@ -69,7 +69,11 @@ pub(super) fn recover(dir: &Path, disk: &dyn Disk) -> io::Result<Found> {
             empty.push((key, path, size));
             continue;
         }
-        disk.sync(&path).map_err(|error| named_error(&path, "cannot be synced", &error))?;
+        match disk.sync(&path) {
+            // Nothing was read from it, so nothing of it has to last.
+            Err(error) if recovery.unreadable.contains(&path) && disk::is_damage(&error) => {}
+            synced => synced.map_err(|error| named_error(&path, "cannot be synced", &error))?,
+        }
         segments.insert(key, Segment { path, size });
     }
     disk.sync_dir(dir)?;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::damage;
-use super::disk::Disk;
+use super::disk::{Disk, make_dir};
 use super::segment::{self, HEADER, Kind, Listed, Step};
 use super::verify::{What, verify};
 use super::{record, recovery};
@@ -87,7 +87,7 @@ fn one(dir: &Path, listed: &Listed, now: i64, disk: &dyn Disk) -> io::Result<Rep
     file.sync()?;
     disk.sync_dir(dir)?;
     let aside = dir.join(damage::DIR);
-    disk.make_dir(&aside)?;
+    make_dir(&aside, disk)?;
     let set_aside = free_name(&aside, &listed.path, disk)?;
     disk.rename(&listed.path, &set_aside)?;
     disk.sync_dir(&aside)?;

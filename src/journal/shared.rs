@@ -75,7 +75,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn cost(record: &Record) -> usize {
+/// What a record takes in memory.
+pub(super) fn cost(record: &Record) -> usize {
     record.message.topic.len() + record.message.payload.len() + RECORD_COST
 }
 

@@ -4,6 +4,7 @@ mod full;
 mod golden;
 mod harm;
 mod inspect;
+mod portions;
 
 use std::path::Path;
 

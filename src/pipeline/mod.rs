@@ -34,7 +34,7 @@ use crate::journal::lock::{DataDir, LockError};
 use crate::journal::{self, Journal, JournalError};
 use crate::live::Live;
 use crate::message::Record;
-use crate::quarantine::{Quarantine, QuarantineError};
+use crate::quarantine::{self, QuarantineError};
 use crate::secret::Secret;
 use crate::sink::{Sink, SinkError};
 use crate::snapshot::Snapshot;
@@ -115,21 +115,22 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
     let board = Board::new(clock.clone());
 
     let found = cursor::open(&dir, disk.as_ref())?;
-    let lost = found == Found::Lost;
-    let mut cursor = if let Found::Cursor(cursor) = found { cursor } else { Cursor::default() };
-    let (journal, writer) = open_journal(&config, &cursor, &disk, &clock, &board)?;
+    let (mut cursor, told) = match found {
+        Found::Cursor(cursor) => (cursor, None),
+        Found::Nothing | Found::Lost => {
+            (Cursor::default(), Some(quarantine::highest(&dir.join("quarantine"), disk.as_ref())?))
+        }
+    };
+    // No number is given twice, whatever is lost.
+    let past = told.iter().flat_map(BTreeMap::values).map(|seq| seq.saturating_add(1)).max();
+    let past = past.unwrap_or(1).max(cursor.highest());
+    let (journal, writer) = open_journal(&config, past, &disk, &clock, &board)?;
     positions::take_over(&mut cursor, &config)?;
-    if lost {
+    if told.is_some() {
         positions::begin_again(&mut cursor, &config, journal.stats().oldest);
     }
-    let positions = cursor.destinations.iter().map(|(name, progress)| (name.clone(), progress.position));
-    let quarantine = Quarantine::open(
-        &dir.join("quarantine"),
-        &config.quarantine,
-        Arc::clone(&disk),
-        clock.clone(),
-        &positions.collect(),
-    )?;
+    tracing::info!(unsettled = journal.end().saturating_sub(cursor.lowest()), "positions are known");
+    let quarantine = positions::open_quarantine(&mut cursor, &config, &disk, &clock, told)?;
 
     let live = Live::new(clock.clone());
     let order = Order { number: 0, transform: Arc::clone(&config.transform), until: u64::MAX };
@@ -309,14 +310,13 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
 
 fn open_journal(
     config: &Config,
-    cursor: &Cursor,
+    past: u64,
     disk: &Arc<dyn Disk>,
     clock: &Clock,
     board: &Board,
 ) -> Result<(Journal, std::thread::JoinHandle<()>), PipelineError> {
     let part = board.part("journal");
     let dir = config.data_dir.join("journal");
-    let past = cursor.highest();
     let (journal, writer, recovery) =
         journal::open(&dir, &config.journal, Arc::clone(disk), clock.clone(), past, part.clone())?;
     part.ok();
@@ -324,7 +324,6 @@ fn open_journal(
         next = journal.end(),
         torn_bytes = recovery.torn,
         damaged_bytes = recovery.damaged,
-        unsettled = journal.end().saturating_sub(cursor.lowest()),
         "journal opened"
     );
     let thread = std::thread::Builder::new().name("journal".to_owned());

@@ -12,6 +12,9 @@ use crate::journal::disk::{self, Disk};
 use crate::outcome::{Moved, Outcome, Outcomes, Reason};
 
 const NAME: &str = "counts";
+const PREVIOUS: &str = "counts.prev";
+/// How the file begins: the CRC-32 of what follows it, as text.
+const SUM: &str = "{\"crc\":\"";
 /// It holds some numbers for each destination and pair of reasons.
 const MOST: u64 = 1024 * 1024;
 
@@ -35,24 +38,59 @@ pub(super) struct Counts {
     pub(super) moved: MovedBy,
 }
 
+/// What was found of the file.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) counts: Counts,
+    /// Files before the one that was read; where they are all, nothing is known any more.
+    pub(super) damaged: Vec<&'static str>,
+}
+
 impl Counts {
-    pub(super) fn read(dir: &Path, disk: &dyn Disk) -> Self {
-        let path = dir.join(NAME);
-        match disk::read(&path, MOST, disk) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
-            read => read
-                .and_then(|text| serde_json::from_slice(&text).map_err(io::Error::other))
-                .unwrap_or_else(|error| {
-                    tracing::error!(path = %path.display(), %error, "what the quota removed is not known any more");
-                    Self::default()
-                }),
+    /// Reads the file, or the one before it where it is damaged. What may be read later is an error.
+    pub(super) fn read(dir: &Path, disk: &dyn Disk) -> io::Result<Found> {
+        let mut damaged = Vec::new();
+        for name in [NAME, PREVIOUS] {
+            let path = dir.join(name);
+            match disk::read(&path, MOST, disk) {
+                Ok(bytes) => match parse(&bytes) {
+                    Some(counts) => return Ok(Found { counts, damaged }),
+                    None => tracing::error!(path = %path.display(), "the quarantine's counts are damaged"),
+                },
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData || disk::is_damage(&error) => {
+                    tracing::error!(path = %path.display(), %error, "the quarantine's counts are damaged");
+                }
+                Err(error) => {
+                    let text = format!("{} cannot be read: {error}", path.display());
+                    return Err(io::Error::new(error.kind(), text));
+                }
+            }
+            damaged.push(name);
         }
+        if !damaged.is_empty() {
+            tracing::error!(dir = %dir.display(), "what the quarantine's quota removed is not known any more");
+        }
+        Ok(Found { counts: Self::default(), damaged })
     }
 
     pub(super) fn write(&self, dir: &Path, disk: &dyn Disk) -> io::Result<()> {
-        let text = serde_json::to_vec(self).map_err(io::Error::other)?;
-        cursor::replace(dir, NAME, "counts.new", None, &text, disk)
+        let text = serde_json::to_string(self).map_err(io::Error::other)?;
+        let body = text.strip_prefix('{').unwrap_or(&text);
+        let text = format!("{SUM}{:08x}\",{body}", crc32fast::hash(body.as_bytes()));
+        cursor::replace(dir, NAME, "counts.new", Some(PREVIOUS), text.as_bytes(), disk)
     }
+}
+
+/// The checksum is a member that a program which does not know it passes over; its own files have none.
+fn parse(bytes: &[u8]) -> Option<Counts> {
+    if let Some(rest) = bytes.strip_prefix(SUM.as_bytes()) {
+        let (sum, rest) = rest.split_at_checked(8)?;
+        let body = rest.strip_prefix(b"\",")?;
+        let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
+        (sum == crc32fast::hash(body)).then_some(())?;
+    }
+    serde_json::from_slice(bytes).ok()
 }
 
 /// Of one segment that is there.
@@ -106,5 +144,69 @@ impl Tally {
             }
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::memory_disk::MemoryDisk;
+
+    const DIR: &str = "/data/quarantine";
+
+    fn counts(messages: u64) -> Counts {
+        let mut moved = Moved::default();
+        moved.count(Outcome::Quarantined(Reason::NoRoute), Outcome::Discarded(Reason::Expired), messages);
+        Counts { messages, through: Some(messages), moved: [("main".to_owned(), moved)].into() }
+    }
+
+    fn written() -> MemoryDisk {
+        let disk = MemoryDisk::default();
+        for messages in [7, 9] {
+            counts(messages).write(Path::new(DIR), &disk).unwrap();
+        }
+        disk
+    }
+
+    fn read(disk: &MemoryDisk) -> Counts {
+        Counts::read(Path::new(DIR), disk).unwrap().counts
+    }
+
+    #[test]
+    fn counts_are_read_back_and_those_of_a_file_without_a_checksum_too() {
+        let disk = written();
+        assert_eq!(read(&disk), counts(9));
+        disk.put(&Path::new(DIR).join(NAME), serde_json::to_vec(&counts(8)).unwrap());
+        assert_eq!(read(&disk), counts(8));
+        // A program that knows no checksum reads this file as well.
+        let bytes = written().files().remove(&Path::new(DIR).join(NAME)).unwrap();
+        assert_eq!(serde_json::from_slice::<Counts>(&bytes).unwrap(), counts(9));
+    }
+
+    #[test]
+    fn no_cut_and_no_flipped_byte_of_counts_is_taken_for_other_counts() {
+        let (disk, path) = (written(), Path::new(DIR).join(NAME));
+        let whole = disk.files().remove(&path).unwrap();
+        for at in 0..whole.len() {
+            disk.put(&path, whole[..at].to_vec());
+            assert_eq!(read(&disk), counts(7), "cut at {at}");
+            let mut harmed = whole.clone();
+            harmed[at] ^= 0x04;
+            disk.put(&path, harmed);
+            let found = read(&disk);
+            assert!(found == counts(7) || found == counts(9), "byte {at}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn counts_that_cannot_be_read_now_are_an_error_and_those_the_disk_lost_are_damage() {
+        let (bad_sector, too_many_files) = (5, 24);
+        let (disk, path) = (written(), Path::new(DIR).join(NAME));
+        disk.break_file(&path, too_many_files);
+        let error = Counts::read(Path::new(DIR), &disk).unwrap_err();
+        assert!(error.to_string().contains("counts cannot be read"), "{error}");
+        disk.break_file(&path, bad_sector);
+        let found = Counts::read(Path::new(DIR), &disk).unwrap();
+        assert_eq!((found.counts, found.damaged), (counts(7), vec![NAME]));
     }
 }

@@ -6,9 +6,11 @@ use std::io;
 use super::counts::{self, Counts, Tally};
 use super::frame::{self, Group, Item};
 use super::scan::{self, Scan};
-use super::{Held, Inner, Move, Open, SEGMENT_SIZE, Told};
+use super::{DAMAGED, Held, Inner, Move, Open, SEGMENT_SIZE, Told};
+use crate::journal::disk;
 use crate::journal::frame::Salt;
 use crate::journal::segment;
+use crate::outcome::{Moved, Outcomes};
 
 impl Inner {
     pub(super) fn bytes(&self) -> u64 {
@@ -29,7 +31,12 @@ impl Inner {
     pub(super) fn recover(&mut self, positions: &BTreeMap<String, u64>) -> io::Result<()> {
         self.open = None;
         let disk = self.disk.clone();
-        self.gone = Counts::read(&self.dir, disk.as_ref());
+        let found = Counts::read(&self.dir, disk.as_ref())?;
+        self.gone = found.counts;
+        self.set_aside(&found.damaged);
+        if self.forgets {
+            self.gone.moved.clear();
+        }
         self.closed.clear();
         self.moved = self.gone.moved.clone();
         for (number, _, path) in segment::list(&self.dir, disk.as_ref())? {
@@ -70,18 +77,59 @@ impl Inner {
                 Item::Void { .. } => {}
             }
         }
-        if unsettled.is_empty() {
-            return Ok(());
-        }
-        let marked = self.append(|salt, out| {
-            for (destination, from) in &unsettled {
-                frame::write_void(destination, *from, salt, out);
-            }
-        });
-        if marked.is_err() {
+        let made = self.make_void(&unsettled).and_then(|()| self.forget());
+        if made.is_err() {
             self.broken = Some(positions.clone());
         }
-        marked
+        made
+    }
+
+    /// The next write would put a damaged file in the place of the sound one before it.
+    fn set_aside(&self, names: &[&str]) {
+        let (aside, disk) = (self.dir.join(DAMAGED), self.disk.as_ref());
+        let one = |name: &&str| disk.rename(&self.dir.join(name), &aside.join(name));
+        let all = || disk::make_dir(&aside, disk).and_then(|()| names.iter().rev().try_for_each(one));
+        if !names.is_empty()
+            && let Err(error) = all().and_then(|()| disk.sync_dir(&aside))
+        {
+            tracing::warn!(dir = %self.dir.display(), %error, "damaged counts cannot be set aside");
+        }
+    }
+
+    /// Each mark twice: without it a message that was judged again would be held and stored.
+    fn make_void(&mut self, from: &BTreeMap<String, u64>) -> io::Result<()> {
+        if from.is_empty() {
+            return Ok(());
+        }
+        self.append(|salt, out| {
+            for (destination, from) in from.iter().chain(from) {
+                frame::write_void(destination, *from, salt, out);
+            }
+        })
+    }
+
+    /// Before a position is saved the file says what counts.
+    fn forget(&mut self) -> io::Result<()> {
+        if self.forgets {
+            self.gone.write(&self.dir, self.disk.as_ref())?;
+            self.forgets = false;
+        }
+        Ok(())
+    }
+
+    /// Of what is held the outcome it was settled as, and of what has left the one before its first move.
+    pub(super) fn first_outcomes(&self) -> BTreeMap<String, Outcomes> {
+        let mut all = BTreeMap::<String, Outcomes>::new();
+        for (destination, live) in self.tallies().flat_map(|tally| &tally.live) {
+            all.entry(destination.clone()).or_default().add(live);
+        }
+        for (destination, Moved { from, to }) in &self.moved {
+            let first = all.entry(destination.clone()).or_default();
+            first.add(from);
+            // These are counted where they left, whether they are still held for the rest of them or have left again.
+            first.partly_stored = first.partly_stored.saturating_sub(to.partly_stored);
+        }
+        all
     }
 
     pub(super) fn mend(&mut self) -> io::Result<()> {

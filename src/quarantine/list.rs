@@ -7,11 +7,14 @@ use std::path::Path;
 use super::counts::{Counts, MovedBy};
 use super::frame::{self, Item};
 use super::scan::Scan;
-use super::{Held, QuarantineError};
+use super::{Held, QuarantineError, Seqs};
 use crate::journal::disk::Disk;
 use crate::journal::verify::{self, Finding, Totals};
 use crate::outcome::{Outcome, Reason};
 use crate::topic::Template;
+
+const POISON: Outcome = Outcome::Quarantined(Reason::Poison);
+const DROPPED: Outcome = Outcome::Discarded(Reason::Dropped);
 
 /// Which messages are meant; an unset part lets all through.
 #[derive(Debug, Clone, Default)]
@@ -56,15 +59,21 @@ pub fn list(
     Ok(())
 }
 
+/// The highest sequence number that it tells of, by destination.
+pub fn highest(dir: &Path, disk: &dyn Disk) -> Result<BTreeMap<String, u64>, QuarantineError> {
+    let scan = Scan::new(dir, disk).map_err(|cause| QuarantineError { dir: dir.to_owned(), cause })?;
+    Ok(scan.highest().clone())
+}
+
 /// What has moved since it was first settled, as the files tell it.
 pub fn moved(dir: &Path, disk: &dyn Disk) -> Result<MovedBy, QuarantineError> {
     let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
     // The quota may take a segment away meanwhile, which then stands in the other file.
     let mut last = Err(io::ErrorKind::Interrupted.into());
     for _ in 0..10 {
-        let gone = Counts::read(dir, disk);
+        let gone = Counts::read(dir, disk).map_err(failed)?.counts;
         last = sum(dir, disk, &gone);
-        if last.is_ok() && Counts::read(dir, disk).through == gone.through {
+        if last.is_ok() && Counts::read(dir, disk).map_err(failed)?.counts.through == gone.through {
             break;
         }
     }
@@ -92,6 +101,23 @@ pub fn moves_of(dir: &Path, disk: &dyn Disk, seq: u64) -> Result<BTreeMap<String
             && group.seqs.contains(&seq)
         {
             found.insert(group.destination, group.to);
+        }
+    }
+    Ok(found)
+}
+
+/// The messages of reason poison, held or dropped; not those that were stored later, nor those the quota removed.
+pub fn poison(dir: &Path, disk: &dyn Disk) -> Result<Seqs, QuarantineError> {
+    let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
+    let mut found = Seqs::default();
+    let mut scan = Scan::new(dir, disk).map_err(failed)?;
+    while let Some((_, item)) = scan.next_item(disk).map_err(failed)? {
+        match item {
+            Item::Held(held) if held.is_poison() => found.insert(held.record.seq),
+            Item::Moved(group) if group.from == POISON && group.to == DROPPED => {
+                group.seqs.into_iter().for_each(|seq| found.insert(seq));
+            }
+            _ => {}
         }
     }
     Ok(found)

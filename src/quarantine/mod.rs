@@ -18,14 +18,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::journal::disk::{Append, Disk};
+use crate::journal::disk::{self, Append, Disk};
 use crate::journal::frame::Salt;
 use crate::message::Record;
-use crate::outcome::{Outcome, Rejection};
+use crate::outcome::{Outcome, Outcomes, Reason, Rejection};
 use crate::settings::{Section, Size, Span};
 
 pub use counts::MovedBy;
-pub use list::{Filter, list, moved, moves_of, verify};
+pub use list::{Filter, highest, list, moved, moves_of, poison, verify};
 pub use order::{Action, Order, Report, Standing, Wanted};
 pub use scan::Scan;
 pub use seqs::Seqs;
@@ -34,6 +34,9 @@ use counts::{Counts as Gone, Tally};
 
 /// A segment is closed at this size, so that the quota can remove old ones.
 const SEGMENT_SIZE: u64 = 8 * 1024 * 1024;
+
+/// Where damaged files are set aside, within the quarantine's directory.
+const DAMAGED: &str = "damaged";
 
 /// The settings of `[quarantine]`.
 #[derive(Debug, Clone)]
@@ -82,6 +85,11 @@ impl Held {
     pub const fn outcome(&self) -> Outcome {
         let reason = self.rejection.reason;
         if self.partly { Outcome::PartlyStored(reason) } else { Outcome::Quarantined(reason) }
+    }
+
+    /// Whether it has killed the process; it must not be decoded unless that is asked for.
+    pub fn is_poison(&self) -> bool {
+        self.rejection.reason == Reason::Poison
     }
 
     /// Whether its destination has passed it: if not, it will be judged again.
@@ -143,6 +151,8 @@ struct Inner {
     settled: BTreeMap<String, u64>,
     /// A write failed half-way: everything is read anew first, and these numbers on are void.
     broken: Option<BTreeMap<String, u64>>,
+    /// The moves of segments that are gone count no more, and the file does not say so yet.
+    forgets: bool,
 }
 
 #[derive(Debug)]
@@ -162,8 +172,31 @@ impl Quarantine {
         clock: Clock,
         positions: &BTreeMap<String, u64>,
     ) -> Result<Self, QuarantineError> {
+        Self::open_with(dir, config, disk, clock, positions, false)
+    }
+
+    /// The same where the cursor is lost: of segments that are gone nobody knows any more which messages they counted
+    /// and whether those are judged again, so the account has no moves of theirs.
+    pub fn open_anew(
+        dir: &Path,
+        config: &Config,
+        disk: Arc<dyn Disk>,
+        clock: Clock,
+        positions: &BTreeMap<String, u64>,
+    ) -> Result<Self, QuarantineError> {
+        Self::open_with(dir, config, disk, clock, positions, true)
+    }
+
+    fn open_with(
+        dir: &Path,
+        config: &Config,
+        disk: Arc<dyn Disk>,
+        clock: Clock,
+        positions: &BTreeMap<String, u64>,
+        forgets: bool,
+    ) -> Result<Self, QuarantineError> {
         let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
-        disk.make_dir(dir).map_err(failed)?;
+        disk::make_dir(dir, disk.as_ref()).map_err(failed)?;
         let mut inner = Inner {
             dir: dir.to_owned(),
             config: config.clone(),
@@ -176,6 +209,7 @@ impl Quarantine {
             moved: MovedBy::new(),
             settled: positions.clone(),
             broken: None,
+            forgets,
         };
         match inner.recover(positions) {
             // A full disk must not keep us from starting: until there is room no position is saved.
@@ -274,6 +308,11 @@ impl Quarantine {
     /// What has moved since it was first settled, by the destination that did.
     pub fn moved(&self) -> MovedBy {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).moved.clone()
+    }
+
+    /// What messages were settled as first, by destination, as far as what is held and what has moved tells it.
+    pub fn first_outcomes(&self) -> BTreeMap<String, Outcomes> {
+        self.lock().first_outcomes()
     }
 
     fn tell(&self, inner: &Inner) {

@@ -45,6 +45,11 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// Whether messages that have killed the process are meant by name.
+    pub fn asks_for_poison(&self) -> bool {
+        self.seq.is_some() || self.reason == Some(Reason::Poison)
+    }
+
     /// All but the device, which needs the routes to be found.
     pub fn filter(&self) -> Result<Filter, String> {
         let topic = self.topic.as_deref().map(Template::parse).transpose();
@@ -84,6 +89,8 @@ pub struct Report {
     pub discarded: BTreeMap<Reason, u64>,
     /// Stay in quarantine, by today's reason.
     pub stay: BTreeMap<Reason, u64>,
+    /// Of reason poison, and not asked for by number or reason: they were left alone.
+    pub passed_over: u64,
     /// Which share of the quarantine was looked at.
     pub share: f64,
     /// Why it failed, or what it waits for.

@@ -65,7 +65,7 @@ impl Scan {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(scan),
             listed => listed?,
         };
-        let counted = Counts::read(dir, disk).through;
+        let counted = Counts::read(dir, disk)?.counts.through;
         for (number, _, path) in listed {
             if counted.is_none_or(|through| number > through) {
                 scan.read_marks(number, path, disk)?;
@@ -114,6 +114,10 @@ impl Scan {
                 self.voids.push(Void { place, destination, from });
             }
             Item::Moved(Group { destination, to, seqs, .. }) => {
+                if let Some(most) = seqs.iter().max() {
+                    let highest = self.highest.entry(destination.clone()).or_default();
+                    *highest = (*most).max(*highest);
+                }
                 let stays = matches!(to, Outcome::PartlyStored(_));
                 let sets = if stays { &mut self.in_part } else { &mut self.left };
                 let set = sets.entry(destination).or_default();

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::journal::cursor;
-use crate::journal::disk::Disk;
+use crate::journal::disk::{self, Disk};
 use crate::message::EMBEDDED_SOURCE;
 
 const FILE: &str = "sources.json";
+/// A larger file is no list of sources.
+const LARGEST: u64 = 64 * 1024 * 1024;
 
 type Entries = BTreeMap<String, Entry>;
 
@@ -45,12 +47,16 @@ impl Roster {
     /// Reads the file; a damaged one is said and counts as none, since all that it knows can be told anew.
     pub fn open(dir: &Path, disk: Arc<dyn Disk>) -> io::Result<Self> {
         let path = dir.join(FILE);
-        let entries = match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
-                tracing::error!(path = %path.display(), %error, "the list of sources is damaged; beginning it anew");
-                Entries::new()
-            }),
+        let anew = |error: &dyn std::fmt::Display| {
+            tracing::error!(path = %path.display(), %error, "the list of sources is damaged; beginning it anew");
+            Entries::new()
+        };
+        let entries = match disk::read(&path, LARGEST, disk.as_ref()) {
+            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| anew(&error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Entries::new(),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData || disk::is_damage(&error) => {
+                anew(&error)
+            }
             Err(error) => return Err(error),
         };
         Ok(Self { dir: dir.to_owned(), disk, entries: Arc::new(Mutex::new(entries)) })
@@ -103,6 +109,7 @@ impl Line {
 mod tests {
     use super::*;
     use crate::journal::disk::RealDisk;
+    use crate::testing::memory_disk::MemoryDisk;
 
     fn filters(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -125,5 +132,18 @@ mod tests {
         assert_eq!(open().line("east").number, 2);
         std::fs::write(dir.path().join(FILE), "{").unwrap();
         assert!(open().line("south").begin(&filters(&["c"])).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_list_that_the_disk_does_not_give_back_is_begun_anew_and_one_that_may_come_back_is_not() {
+        let (bad_sector, too_many_files) = (5, 24);
+        let (dir, disk) = (Path::new("/data"), MemoryDisk::default());
+        let open = || Roster::open(dir, Arc::new(disk.clone()));
+        assert!(open().unwrap().line("north").begin(&filters(&["a/#"])).unwrap().is_empty());
+        disk.break_file(&dir.join(FILE), too_many_files);
+        assert_eq!(open().unwrap_err().raw_os_error(), Some(too_many_files));
+        disk.break_file(&dir.join(FILE), bad_sector);
+        assert!(open().unwrap().line("north").begin(&filters(&["b"])).unwrap().is_empty());
+        assert_eq!(open().unwrap().line("north").begin(&filters(&["c"])).unwrap(), ["b"]);
     }
 }

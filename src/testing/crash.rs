@@ -15,7 +15,7 @@ const STEP: usize = 64;
 pub(crate) struct Crash {
     files: Vec<Vec<Piece>>,
     names: BTreeMap<PathBuf, usize>,
-    /// Creates, renames and removals that no sync of their directory has followed.
+    /// Creates, renames, removals and new directories that no sync of their directory has followed.
     moves: Vec<Operation>,
 }
 
@@ -58,7 +58,9 @@ impl Crash {
                 self.files.resize((*file + 1).max(self.files.len()), Vec::new());
                 self.moves.push(operation.clone());
             }
-            Operation::Rename { .. } | Operation::Remove { .. } => self.moves.push(operation.clone()),
+            Operation::Rename { .. } | Operation::Remove { .. } | Operation::MakeDir { .. } => {
+                self.moves.push(operation.clone())
+            }
             Operation::Write { file, bytes } => {
                 self.files[*file].push(Piece { bytes: bytes.clone(), durable: false, doomed: false });
             }
@@ -80,6 +82,7 @@ impl Crash {
                         path.parent() == Some(dir)
                     }
                     Operation::Rename { to, .. } => to.parent() == Some(dir),
+                    Operation::MakeDir { dir: made } => made.parent() == Some(dir),
                     _ => false,
                 };
                 for done in self.moves.extract_if(.., |operation| in_dir(operation)) {
@@ -130,12 +133,16 @@ impl Crash {
     }
 
     fn image(&self, doubts: &[Doubt], chosen: &[u64]) -> MemoryDisk {
-        let mut names = self.names.clone();
+        let (mut names, mut missing) = (self.names.clone(), Vec::new());
         let mut kept: BTreeMap<(usize, usize), Vec<u8>> = BTreeMap::new();
         for (doubt, choice) in doubts.iter().zip(chosen) {
             match *doubt {
                 Doubt::Move(at) if *choice == 1 => apply(&self.moves[at], &mut names),
-                Doubt::Move(_) => {}
+                Doubt::Move(at) => {
+                    if let Operation::MakeDir { dir } = &self.moves[at] {
+                        missing.push(dir);
+                    }
+                }
                 Doubt::Piece { file, piece, choices } => {
                     let bytes = &self.files[file][piece].bytes;
                     let left = if *choice + 1 == choices {
@@ -147,6 +154,7 @@ impl Crash {
                 }
             }
         }
+        names.retain(|path, _| !missing.iter().any(|dir| path.starts_with(dir)));
         let content = |file: usize| {
             let (mut content, mut length) = (Vec::new(), 0);
             for (piece, held) in self.files[file].iter().enumerate() {
@@ -235,6 +243,20 @@ mod tests {
         assert_eq!(contents(&after(&disk)), [some(b"1"), some(b"1\0"), some(b"12")].into());
         disk.rename(Path::new("/d/a"), Path::new("/d/b")).unwrap();
         assert!(contents(&after(&disk)).contains(&None));
+        // A file is there where all the directories above it are.
+        disk.make_dir(Path::new("/d/e")).unwrap();
+        disk.create(Path::new("/d/e/f")).unwrap();
+        disk.sync_dir(Path::new("/d/e")).unwrap();
+        let there = |disk: &MemoryDisk| {
+            let images = after(disk).images(1000, &mut Rng::with_seed(1));
+            images
+                .iter()
+                .map(|image| image.files().contains_key(Path::new("/d/e/f")))
+                .collect::<BTreeSet<_>>()
+        };
+        assert_eq!(there(&disk), [false, true].into());
+        disk.sync_dir(Path::new("/d")).unwrap();
+        assert_eq!(there(&disk), [true].into());
         // A sync that works after one that failed says nothing of what was written before.
         let mut other = disk.create(Path::new("/d/c")).unwrap();
         other.append(b"3").unwrap();

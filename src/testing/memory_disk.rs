@@ -1,6 +1,6 @@
 //! A disk in memory that fails by a seed and remembers every operation, so that crashes can be made from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -37,6 +37,10 @@ pub(crate) enum Operation {
         path: PathBuf,
         file: usize,
     },
+    /// A directory, of whose files nothing is left where its own name is not.
+    MakeDir {
+        dir: PathBuf,
+    },
     DirSynced {
         dir: PathBuf,
     },
@@ -49,11 +53,13 @@ pub(crate) struct MemoryDisk(Arc<Mutex<Inner>>);
 struct Inner {
     files: Vec<Vec<u8>>,
     names: BTreeMap<PathBuf, usize>,
+    dirs: BTreeSet<PathBuf>,
     log: Vec<Operation>,
     /// How often something fails, and what decides it.
     faults: Option<(f64, Rng)>,
     refuses: Option<io::ErrorKind>,
     capacity: Option<u64>,
+    refuses_renames: bool,
     /// Files that cannot be opened, with the system's error.
     broken: BTreeMap<PathBuf, i32>,
 }
@@ -63,6 +69,7 @@ impl MemoryDisk {
     pub(crate) fn holding(files: BTreeMap<PathBuf, Vec<u8>>) -> Self {
         let mut inner = Inner::default();
         for (path, bytes) in files {
+            inner.dirs.extend(path.parent().map(Path::to_owned));
             inner.names.insert(path, inner.files.len());
             inner.files.push(bytes);
         }
@@ -79,12 +86,17 @@ impl MemoryDisk {
         self.inner().refuses = kind;
     }
 
+    /// From here on no file is renamed, as on a file system without a block for a directory's entry.
+    pub(crate) fn refuse_renames(&self, refuse: bool) {
+        self.inner().refuses_renames = refuse;
+    }
+
     /// It holds so many bytes in all.
     pub(crate) fn limit(&self, bytes: u64) {
         self.inner().capacity = Some(bytes);
     }
 
-    /// It cannot be opened any more, and this error says why.
+    /// It cannot be opened any more, by whatever name, and this error says why.
     pub(crate) fn break_file(&self, path: &Path, error: i32) {
         self.inner().broken.insert(path.to_owned(), error);
     }
@@ -128,6 +140,10 @@ impl Inner {
         if fails { Err(io::Error::other("a fault by the seed")) } else { Ok(()) }
     }
 
+    fn may_open(&self, path: &Path) -> io::Result<()> {
+        self.broken.get(path).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(*error)))
+    }
+
     fn find(&self, path: &Path) -> io::Result<usize> {
         self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -164,13 +180,17 @@ impl Disk for MemoryDisk {
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
         let inner = self.inner();
         let file = inner.find(path)?;
-        if let Some(error) = inner.broken.get(path) {
-            return Err(io::Error::from_raw_os_error(*error));
-        }
+        inner.may_open(path)?;
         Ok(Box::new(MemoryFile { disk: self.clone(), file }))
     }
 
-    fn make_dir(&self, _dir: &Path) -> io::Result<()> {
+    fn make_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut inner = self.inner();
+        if !inner.dirs.contains(dir) {
+            inner.may_fail()?;
+            inner.dirs.insert(dir.to_owned());
+            inner.log.push(Operation::MakeDir { dir: dir.to_owned() });
+        }
         Ok(())
     }
 
@@ -186,6 +206,7 @@ impl Disk for MemoryDisk {
     fn sync(&self, path: &Path) -> io::Result<()> {
         let mut inner = self.inner();
         let file = inner.find(path)?;
+        inner.may_open(path)?;
         inner.sync(file)
     }
 
@@ -197,7 +218,14 @@ impl Disk for MemoryDisk {
         let mut inner = self.inner();
         inner.may_fail()?;
         let file = inner.find(from)?;
+        if inner.refuses_renames {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         inner.names.remove(from);
+        // What is wrong with a file goes with it.
+        let broken = inner.broken.remove(from);
+        inner.broken.remove(to);
+        inner.broken.extend(broken.map(|error| (to.to_owned(), error)));
         inner.names.insert(to.to_owned(), file);
         inner.log.push(Operation::Rename { from: from.to_owned(), to: to.to_owned(), file });
         Ok(())

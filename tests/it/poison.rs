@@ -13,6 +13,7 @@ use super::support::counting::Counting;
 use super::support::http;
 use super::support::process::Process;
 use super::support::publish::publish;
+use super::support::told::Told;
 use super::support::wait::{accepts, free_addresses, poll_until};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -42,6 +43,16 @@ impl Supervised {
 
     fn account(&self) -> Value {
         self.health().map_or(Value::Null, |health| health["account"].clone())
+    }
+
+    /// Asks a command, which has all the memory it wants.
+    fn ask(&self, arguments: &[&str]) -> Told {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
+        command.arg("--config").arg(self.dir.path().join("nadikota.toml")).args(arguments);
+        let output =
+            command.env("NADIKOTA__DATA_DIR", self.dir.path().join("data")).output().expect("nadikota");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Told { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
     fn kill(&mut self) {
@@ -122,6 +133,7 @@ fn a_message_that_kills_the_process_is_quarantined_and_the_rest_is_stored() {
     assert!(service.deaths <= 4, "{} deaths", service.deaths);
     assert_eq!(account["stored"].as_u64(), account["received"].as_u64().map(|all| all - 1), "{account}");
     assert_eq!(service.health().expect("health")["balances"], true);
+    left_alone(&mut service);
     publish(broker, "devices", &usual(90, 140));
     poll_until(LIMIT, "it goes on", || (service.account()["pending"] == 0).then_some(()));
     // It stays known: what the checks remember is made again without it.
@@ -133,6 +145,39 @@ fn a_message_that_kills_the_process_is_quarantined_and_the_rest_is_stored() {
         (service.deaths, service.account()["quarantined_by_reason"]["poison"].as_u64()),
         (deaths, Some(1))
     );
+    // Who reads the journal knows it when it is out of the quarantine, too.
+    let seq = service.ask(&["quarantine", "list", "--json"]).lines()[0]["seq"].to_string();
+    service.ask(&["quarantine", "drop", "--reason", "poison", "--yes"]);
+    assert_eq!(service.ask(&["journal", "show", &seq, "--json"]).json()["today"], Value::Null);
+    let told = service.ask(&["reprocess", "--from", "1h", "--to", "0s", "--dry-run", "--json"]).json();
+    assert_eq!(told["poison"], 1, "{told}");
+}
+
+/// No command puts it through transform again unless it is meant by name, and each says that it did not.
+fn left_alone(service: &mut Supervised) {
+    let told = service.ask(&["quarantine", "replay", "--json"]).json();
+    assert_eq!((&told["passed_over"], &told["messages"]), (&1.into(), &0.into()), "{told}");
+    assert_eq!(service.process.exited(), None);
+    let told = service.ask(&["quarantine", "replay"]).stdout;
+    assert!(told.contains("1 of reason poison passed over"), "{told}");
+    let seq = service.ask(&["quarantine", "list", "--json"]).lines()[0]["seq"].to_string();
+    for arguments in [["list", "--count=device"], ["list", "--device=poison"], ["export", "--device=poison"]]
+    {
+        let told = service.ask(&[["quarantine"].as_slice(), &arguments].concat());
+        assert_eq!(told.stdout, "", "{arguments:?}");
+        assert!(told.stderr.contains("1 of reason poison passed over"), "{told:?}");
+    }
+    for room in ["quarantine", "journal"] {
+        let told = service.ask(&[room, "show", &seq, "--json"]).json();
+        assert_eq!(told["today"], Value::Null, "{room}");
+        assert!(service.ask(&[room, "show", &seq]).stdout.contains("is not tried"), "{room}");
+        let told = service.ask(&[room, "show", &seq, "--json", "--try"]).json();
+        assert_eq!(told["today"]["decision"]["outcome"], "stored", "{room}: without a limit of memory");
+    }
+    let told = service.ask(&["reprocess", "--from", "1h", "--to", "0s", "--dry-run", "--json"]).json();
+    assert_eq!((&told["poison"], &told["in_quarantine"]), (&1.into(), &0.into()), "{told}");
+    let told = service.ask(&["export", "--source", "journal"]);
+    assert!(told.stderr.contains("1 message of reason poison passed over"), "{}", told.stderr);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::target::Target;
 use super::{Failure, Progress, Wanted};
 use crate::cli::{DATA_DIR, count};
 use crate::config::Config;
+use crate::delivery::poison;
 use crate::journal::Entry;
 use crate::journal::disk::RealDisk;
 use crate::journal::inspect::Scan;
@@ -25,6 +26,8 @@ const PAGE: usize = 5_000;
 #[derive(Debug, Default)]
 struct Counts {
     messages: u64,
+    /// They have killed the process, and are not decoded.
+    poison: u64,
     without_points: u64,
     unreadable: u64,
 }
@@ -40,6 +43,7 @@ pub(super) fn export(
     let mut scan = Scan::new(&dir, 1, &RealDisk)
         .map_err(|error| anyhow!("{error}; nadikota has not run yet, or {DATA_DIR}"))?;
     let mut reading = Reading { config, transform: &config.transform, states: BTreeMap::new() };
+    let poison = poison::known(&config.data_dir, &RealDisk).context("cannot read the quarantine")?;
     let mut counts = Counts::default();
     let (mut points, mut page, mut more) = (Vec::new(), Vec::new(), true);
     while more {
@@ -47,6 +51,10 @@ pub(super) fn export(
             None => more = false,
             Some(Entry::Damage { first, last, .. }) => {
                 counts.unreadable += last.saturating_sub(first).saturating_add(1);
+            }
+            Some(Entry::Record(record)) if poison.contains(record.seq) => {
+                counts.messages += 1;
+                counts.poison += 1;
             }
             // Every message is read, whichever is wanted: what one becomes may depend on those before it.
             Some(Entry::Record(record)) => {
@@ -108,6 +116,9 @@ impl Counts {
         let mut told = format!(" of {}", messages(self.messages));
         if self.without_points > 0 {
             told.push_str(&format!("; {} without a point today", messages(self.without_points)));
+        }
+        if self.poison > 0 {
+            told.push_str(&format!("; {} of reason poison passed over", messages(self.poison)));
         }
         if self.unreadable > 0 {
             told.push_str(&format!("; {} that cannot be read any more", messages(self.unreadable)));

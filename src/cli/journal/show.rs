@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::look;
 use crate::cli::{Failure, configuration, explain, say, say_json};
 use crate::config::Config;
+use crate::delivery::poison;
 use crate::journal::cursor::{Cursor, Progress};
 use crate::journal::disk::RealDisk;
 use crate::journal::inspect::{self, Overview};
@@ -23,6 +24,9 @@ pub(in crate::cli) struct Options {
     /// Its sequence number, as logs and the quarantine tell it.
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     seq: u64,
+    /// Also what would become of a message of reason poison, which may end this command.
+    #[arg(long = "try")]
+    try_it: bool,
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -50,8 +54,8 @@ struct Told<'a> {
     redelivery_of: Option<u64>,
     /// What became of it at each destination.
     fates: &'a BTreeMap<String, Fate>,
-    /// What the configuration of today would make of it.
-    today: &'a Explanation,
+    /// What the configuration of today would make of it; nothing for one that has killed the process.
+    today: Option<&'a Explanation>,
 }
 
 /// What is known of a message at one destination.
@@ -86,7 +90,9 @@ pub(in crate::cli) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fa
     let Some(record) = found else {
         return Err(Failure::Failed(anyhow!(missing(options.seq, &overview, !held.is_empty()))));
     };
-    let today = explain_today(&config, &record);
+    let poison = poison::known(&config.data_dir, &RealDisk).context("cannot read the quarantine")?;
+    let tried = options.try_it || !poison.contains(options.seq);
+    let today = tried.then(|| explain_today(&config, &record));
     let settles = settles(&config, &record);
     let fate_at = |name: &String, progress: &Progress| {
         let settled = options.seq < progress.position;
@@ -95,13 +101,13 @@ pub(in crate::cli) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fa
             (None, _) if own && !settled => Fate::Pending,
             (None, Some(Outcome::Stored)) => Fate::Stored,
             (None, Some(Outcome::Discarded(reason))) => Fate::Discarded { reason: Some(*reason) },
-            (held, _) => fate(name, settles, held, &today),
+            (held, _) => fate(name, settles, held, today.as_ref()),
         }
     };
     let destinations = cursor.destinations.iter();
     let fates = destinations.map(|(name, progress)| (name.clone(), fate_at(name, progress))).collect();
     let record = config.transform.secrets().shown(&record);
-    let told = Told::new(&record, &fates, &today);
+    let told = Told::new(&record, &fates, today.as_ref());
     if options.json { say_json(&told) } else { tell(&told) }
 }
 
@@ -149,28 +155,30 @@ fn explain_today(config: &Config, record: &Record) -> Explanation {
 
 /// What became of a message that this destination has settled. The journal keeps no outcomes, so beside the
 /// quarantine it is told by what the same code makes of it now. `settles` is whose message it is.
-fn fate(name: &str, settles: Option<&str>, held: Option<&Rejection>, today: &Explanation) -> Fate {
-    let decided = &today.decision;
+fn fate(name: &str, settles: Option<&str>, held: Option<&Rejection>, today: Option<&Explanation>) -> Fate {
+    let decided = today.map(|today| &today.decision);
     if let Some(held) = held {
-        let same = decided.reason == Some(held.reason);
+        let same = decided.filter(|decided| decided.reason == Some(held.reason));
+        // What has killed the process was never stored.
+        let poison = (held.reason == Reason::Poison).then_some(false);
         return Fate::Quarantined {
             reason: held.reason,
             detail: held.detail.clone(),
-            partly_stored: same.then(|| decided.outcome == "partly_stored"),
+            partly_stored: poison.or(same.map(|decided| decided.outcome == "partly_stored")),
         };
     }
     if settles != Some(name) {
         return Fate::Elsewhere;
     }
-    match decided.outcome.as_str() {
-        "stored" => Fate::Stored,
-        "discarded" => Fate::Discarded { reason: decided.reason },
+    match decided.map(|decided| (decided.outcome.as_str(), decided.reason)) {
+        Some(("stored", _)) => Fate::Stored,
+        Some(("discarded", reason)) => Fate::Discarded { reason },
         _ => Fate::Changed,
     }
 }
 
 impl<'a> Told<'a> {
-    fn new(record: &'a Record, fates: &'a BTreeMap<String, Fate>, today: &'a Explanation) -> Self {
+    fn new(record: &'a Record, fates: &'a BTreeMap<String, Fate>, today: Option<&'a Explanation>) -> Self {
         let message = &record.message;
         let payload = std::str::from_utf8(&message.payload).ok();
         let hex = || message.payload.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -218,8 +226,9 @@ fn tell(told: &Told<'_>) -> Result<(), Failure> {
         (Some(text), _) => say(plain(text))?,
         (None, hex) => say(format!("hex {}", hex.as_deref().unwrap_or_default()))?,
     }
+    let Some(today) = told.today else { return say(format!("\n{}", explain::UNTRIED)) };
     say("\nWhat would become of it today:")?;
-    explain::tell(told.today)
+    explain::tell(today)
 }
 
 /// What a device sent must not steer the terminal; quotes stay as they are, so that JSON can be read.
@@ -303,7 +312,7 @@ mod tests {
         let record = Record { seq: 1, received, clock_suspect: false, message };
         let today = config.transform.explain(&record, &crate::transform::State::default());
         let settles = settles(&config, &record);
-        (fate("city", settles, None, &today), fate("water", settles, held, &today))
+        (fate("city", settles, None, Some(&today)), fate("water", settles, held, Some(&today)))
     }
 
     #[test]

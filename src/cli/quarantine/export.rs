@@ -25,7 +25,7 @@ pub(in crate::cli) struct Options {
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failure> {
     let wanted = options.wanted.read(config)?;
     let Some(path) = &options.output else {
-        return each(config, &wanted, |held, _| say_json(&Told::new(held, false))).map(|_| ());
+        return each(config, &wanted, false, |held, _| say_json(&Told::new(held, false))).map(|_| ());
     };
     let mut fresh = path.clone().into_os_string();
     fresh.push(".new");
@@ -36,7 +36,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failure> {
     let mut file = BufWriter::new(file.with_context(failed)?);
     let mut progress = Progress::of("messages", true);
     let mut done = 0;
-    let written = each(config, &wanted, |held, share| {
+    let written = each(config, &wanted, false, |held, share| {
         serde_json::to_writer(&mut file, &Told::new(held, false)).with_context(failed)?;
         file.write_all(b"\n").with_context(failed)?;
         done += 1;

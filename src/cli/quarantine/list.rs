@@ -39,10 +39,10 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failure> {
         let one = |held: &Held, _| {
             if options.json { say_json(&Told::new(held, false)) } else { told::line(held) }
         };
-        return each(config, &wanted, one).map(|_| ());
+        return each(config, &wanted, false, one).map(|_| ());
     };
     let mut counts = BTreeMap::<String, u64>::new();
-    each(config, &wanted, |held, _| {
+    each(config, &wanted, by == By::Device, |held, _| {
         let mut group = group(held, by, config);
         if counts.len() >= MOST_GROUPS && !counts.contains_key(&group) {
             OTHERS.clone_into(&mut group);

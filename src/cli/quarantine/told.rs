@@ -33,7 +33,15 @@ pub(super) struct Told<'a> {
 pub(super) struct Whole<'a> {
     #[serde(flatten)]
     pub(super) message: Told<'a>,
-    pub(super) today: &'a Explanation,
+    /// Nothing for one that has killed the process.
+    pub(super) today: Option<&'a Explanation>,
+}
+
+/// How to reach messages of reason poison.
+pub(super) fn passed_over(messages: u64) -> String {
+    format!(
+        "{messages} of reason poison passed over: they have killed the process; --reason poison or --seq means them"
+    )
 }
 
 impl<'a> Told<'a> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use tokio_util::sync::CancellationToken;
 
+use super::told::passed_over;
 use super::{WantedOptions, positions};
 use crate::cli::progress::Progress;
 use crate::cli::{DATA_DIR, Failure, count, say, say_json};
@@ -217,6 +218,9 @@ fn finish(report: &Report, how: &How) -> Result<(), Failure> {
             for (reason, count) in reasons {
                 say(format!("  {what:<10} {count} {reason}"))?;
             }
+        }
+        if report.passed_over > 0 {
+            say(passed_over(report.passed_over))?;
         }
     }
     match report.standing {

@@ -58,3 +58,35 @@ fn a_cursor_that_fell_back_makes_void_what_moved_above_it() {
     let quarantine = open(dir.path(), &Config::default(), Arc::new(RealDisk), 3);
     assert_eq!((account(&quarantine, &[NO_ROUTE; 2]).stored, quarantine.counts().held), (1, 1));
 }
+
+#[test]
+fn whichever_byte_of_a_void_mark_is_damaged_what_it_made_void_stays_void() {
+    let whole = tempfile::tempdir().unwrap();
+    let quarantine = open(whole.path(), &Config::default(), Arc::new(RealDisk), 1);
+    quarantine.put(&[held(1, "main", Reason::NoRoute), held(2, "main", Reason::NoRoute)]).unwrap();
+    quarantine.put(&[held(2, "other", Reason::NoRoute)]).unwrap();
+    drop(quarantine);
+    // Both messages are judged again at both destinations, and stored.
+    let positions = ["main", "other"].map(|name| (name.to_owned(), 1)).into();
+    let (clock, _) = Clock::fixed(1_000_000_000_000);
+    let disk = Arc::new(RealDisk);
+    let quarantine = Quarantine::open(whole.path(), &Config::default(), disk, clock, &positions).unwrap();
+    let [first, marks] = [1, 2].map(|number| std::fs::read(segment::path(whole.path(), number, 0)).unwrap());
+    quarantine.put(&[held(3, "main", Reason::NoRoute)]).unwrap();
+    drop(quarantine);
+    let second = std::fs::read(segment::path(whole.path(), 2, 0)).unwrap();
+    let marked = marks.len();
+    assert!(marked > 160 && second.len() > marked);
+    for at in 0..marked {
+        for flip in [0x01, 0x80] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut harmed = second.clone();
+            harmed[at] ^= flip;
+            std::fs::write(segment::path(dir.path(), 1, 0), &first).unwrap();
+            std::fs::write(segment::path(dir.path(), 2, 0), &harmed).unwrap();
+            assert_eq!(seqs(dir.path(), &Filter::default()), [3], "byte {at}");
+            let again = open(dir.path(), &Config::default(), Arc::new(RealDisk), 4);
+            assert_eq!(again.counts().held, 1, "byte {at}");
+        }
+    }
+}
