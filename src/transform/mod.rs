@@ -115,6 +115,11 @@ impl Transform {
         self.route(topic).map(|(route, _)| route.destination.as_str())
     }
 
+    /// How many uplinks codecs were given: what may have taken long.
+    pub fn codec_calls(&self) -> u64 {
+        self.codecs.calls()
+    }
+
     /// What of topics and payloads nobody is shown.
     pub const fn secrets(&self) -> &Secrets {
         &self.secrets
