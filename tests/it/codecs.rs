@@ -174,12 +174,12 @@ fn with_one_worker(broker: SocketAddr, dir: &Path) -> (Process, SocketAddr) {
     }
     write(
         "codecs/gauge.js",
-        "function decodeUplink(i) { if (i.bytes[0] === 1) { for (;;) {} } return { data: { level: i.bytes[1] } }; }",
+        "function decodeUplink(i) { if (i.bytes[0] === 1) { for (;;) {} } if (i.bytes[0] === 2) return { data: { level: 1, fresh: 2 }, warnings: ['low battery'] }; return { data: { level: i.bytes[1] } }; }",
     );
     write("codecs/gauge.vectors.json", r#"[{"input": {"bytes": [0, 5]}, "output": {"data": {"level": 5}}}]"#);
     write(
         "profiles/p.toml",
-        "[profiles.generic.names]\n[profiles.gauge]\ncodec = \"gauge.js\"\nnames = {}\n",
+        "[profiles.generic.names]\ntemp = \"air_temperature_c\"\n[profiles.gauge]\ncodec = \"gauge.js\"\nnames = {}\n",
     );
     write(
         "devices.csv",
@@ -191,7 +191,8 @@ fn with_one_worker(broker: SocketAddr, dir: &Path) -> (Process, SocketAddr) {
             "time_zone = \"Asia/Jakarta\"\ndevices = \"devices.csv\"\nprofiles = \"profiles\"\ncodecs = \"codecs\"\n\
              destinations = []\n[mqtt]\nenabled = false\n[broker]\nlisten = \"{broker}\"\n\
              [codec]\nmax_steps = 1000000000000\nmax_time = \"500ms\"\n\
-             [[routes]]\ntopic = \"bin/{{device}}\"\nformat = \"binary\"\nprofile = \"gauge\"\nmeasurement = \"gauge\"\n"
+             [[routes]]\ntopic = \"bin/{{device}}\"\nformat = \"binary\"\nprofile = \"gauge\"\nmeasurement = \"gauge\"\n\
+             [[routes]]\ntopic = \"/json/{{secret}}/{{device}}/attrs\"\nformat = \"fiware_json\"\n"
         ),
     );
     let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
@@ -247,4 +248,48 @@ fn endless_uplinks_hold_up_neither_acknowledgements_nor_pages_nor_what_is_stored
     });
     assert_eq!(settled["stored"], ENDLESS + beside + 1, "{settled}");
     assert_eq!(stopped(&settled), ENDLESS, "{settled}");
+}
+
+#[test]
+fn warnings_and_unknown_names_are_counted_and_no_listing_quotes_a_key() {
+    const KEY: &str = "4jggokgpepnvsb2uv4s40d59ov";
+    let [broker] = free_addresses();
+    let dir = tempfile::tempdir().expect("a directory");
+    let (process, http) = with_one_worker(broker, dir.path());
+    let ask = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
+        command.args(["--config", "nadikota.toml"]).args(arguments).current_dir(dir.path());
+        let output =
+            command.env("NADIKOTA__DATA_DIR", dir.path().join("data")).output().expect("the program");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        text(&output.stdout)
+    };
+    let topic = format!("/json/{KEY}/d1/attrs");
+    let message = format!("{{\"temp\":\"{KEY}\"}}");
+    std::fs::write(dir.path().join("message.json"), &message).expect("a file");
+    publish(broker, "key", &[(topic.clone(), message.clone().into_bytes())]);
+    publish(broker, "gauge", &[("bin/d1".to_owned(), vec![2_u8]), ("bin/d1".to_owned(), vec![2_u8, 1])]);
+    let metrics = poll_until(LIMIT, "all are counted", || {
+        let told = http::get(http, "/metrics").ok()?.body;
+        told.contains("nadikota_codec_warnings_total{profile=\"gauge\"} 2").then_some(told)
+    });
+    assert!(metrics.contains("nadikota_unknown_names_total{profile=\"gauge\"} 4"), "{metrics}");
+    assert!(metrics.contains("nadikota_unknown_names_total{profile=\"generic\"} 0"), "{metrics}");
+    poll_until(LIMIT, "the quarantine has it", || {
+        ask(&["quarantine", "list"]).contains("wrong_type").then_some(())
+    });
+    let listed: Value =
+        serde_json::from_str(ask(&["quarantine", "list", "--json"]).lines().next().expect("one"))
+            .expect("JSON");
+    let seq = listed["seq"].to_string();
+    let refused = http::get(http, "/api/refused").expect("an answer").body;
+    let explained = ask(&["explain", "--topic", &topic, "--json", "message.json"]);
+    let shown = ask(&["quarantine", "show", &seq]);
+    let told =
+        [ask(&["quarantine", "list"]), listed.to_string(), shown, refused, explained, process.output()];
+    for told in &told {
+        assert!(!told.contains(KEY), "{told}");
+    }
+    assert!(told[0].contains("\\\"***\\\" stands") || told[0].contains("\"***\" stands"), "{}", told[0]);
+    assert_eq!(process.output().matches("the codec warns").count(), 1, "{}", process.output());
 }
