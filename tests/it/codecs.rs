@@ -283,7 +283,7 @@ fn warnings_and_unknown_names_are_counted_and_no_listing_quotes_a_key() {
             .expect("JSON");
     let seq = listed["seq"].to_string();
     let refused = http::get(http, "/api/refused").expect("an answer").body;
-    let explained = ask(&["explain", "--topic", &topic, "--json", "message.json"]);
+    let explained = ask(&["explain", "--topic", &topic, "--json", "--payload-file", "message.json"]);
     let shown = ask(&["quarantine", "show", &seq]);
     let told =
         [ask(&["quarantine", "list"]), listed.to_string(), shown, refused, explained, process.output()];
