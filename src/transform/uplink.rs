@@ -20,7 +20,8 @@ impl Transform {
         hints: &Hints<'_>,
         trace: &mut Trace,
     ) -> Result<Vec<Sample<'a>>, Decision> {
-        let Uplink { device, model, time, port, bytes, decoded, radio, warnings } = uplink;
+        let Uplink { device, tagged, model, time, port, bytes, decoded, radio, warnings } = uplink;
+        let model = tagged.into_iter().find(|name| self.models.of_model(name).is_some()).or(model);
         let known = device.as_deref().or(captured).and_then(|id| self.registry.device(id, received));
         let profile = self.profile_of(known, model.as_deref()).map_or(route_profile, |profile| &**profile);
         trace.warned = None;

@@ -125,8 +125,9 @@ impl Profiles {
         })
     }
 
-    /// The profile that lists this device model.
+    /// The profile that lists this device model, else the one of this name.
     pub fn of_model(&self, model: &str) -> Option<&Arc<Profile>> {
-        self.by_model.get(model)
+        // What a network server calls generic is no word of ours.
+        self.by_model.get(model).or_else(|| self.by_name.get(model).filter(|_| model != "generic"))
     }
 }

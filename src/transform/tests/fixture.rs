@@ -53,6 +53,7 @@ const PROFILES: &str = r#"
 measurement = "air_quality"
 names = { t = "air_temperature_c" }
 [profiles.gauge]
+models = ["G1"]
 codec = "gauge.js"
 port = [1, 85]
 names = { t = "air_temperature_c" }

@@ -90,3 +90,81 @@ fn names_that_the_profile_lacks_are_counted_and_the_counts_outlive_a_reload() {
     after.follow(&after);
     assert_eq!(heard(&after), (1, 4), "the same profiles are not counted twice");
 }
+
+/// What tags say, and the name of the device profile.
+type Named<'n> = (&'n [(&'n str, &'n str)], &'n str);
+
+fn json(tags: &[(&str, &str)]) -> String {
+    let tags: serde_json::Map<_, _> =
+        tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+    serde_json::Value::from(tags).to_string()
+}
+
+fn chirpstack((tags, name): Named<'_>) -> Vec<u8> {
+    let tags = json(tags);
+    let info = format!(r#"{{"devEui":"0101010101010101","deviceProfileName":"{name}","tags":{tags}}}"#);
+    format!(r#"{{"deviceInfo":{info},"fPort":85,"data":"AQ=="}}"#).into_bytes()
+}
+
+fn chirpstack_v3((tags, name): Named<'_>) -> Vec<u8> {
+    let tags = json(tags);
+    format!(r#"{{"devEUI":"0101010101010101","deviceProfileName":"{name}","fPort":85,"data":"AQ==","tags":{tags}}}"#)
+        .into_bytes()
+}
+
+fn things_stack((tags, name): Named<'_>) -> Vec<u8> {
+    let tags = json(tags);
+    let up = format!(
+        r#""f_port":85,"frm_payload":"AQ==","version_ids":{{"model_id":"{name}"}},"attributes":{tags}"#
+    );
+    format!(r#"{{"end_device_ids":{{"device_id":"d1"}},"uplink_message":{{{up}}}}}"#).into_bytes()
+}
+
+fn protobuf((tags, name): Named<'_>) -> Vec<u8> {
+    let field =
+        |number: u8, bytes: &[u8]| [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat();
+    let tags = tags
+        .iter()
+        .map(|(key, value)| field(9, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat()));
+    let tags = tags.collect::<Vec<_>>().concat();
+    let info = [field(6, name.as_bytes()), field(8, b"0101010101010101"), tags].concat();
+    [field(3, &info), vec![0x40, 85], field(10, &[1])].concat()
+}
+
+#[test]
+fn a_device_s_tags_name_its_profile_before_its_model_does() {
+    let routes = ["chirpstack", "chirpstack_protobuf", "things_stack"]
+        .map(|format| format!("[[routes]]\ntopic = \"{format}/{{v}}/event/up\"\nformat = \"{format}\"\n"))
+        .concat();
+    let mut codecs =
+        Codecs::new(Limits { max_time: std::time::Duration::from_secs(60), ..Limits::default() });
+    codecs.add("gauge.js", CODEC).unwrap();
+    let transform = build(&routes).with_codecs(Arc::new(codecs));
+    let formats: [(&str, fn(Named<'_>) -> Vec<u8>); 4] = [
+        ("chirpstack/4/event/up", chirpstack),
+        ("chirpstack/3/event/up", chirpstack_v3),
+        ("chirpstack_protobuf/4/event/up", protobuf),
+        ("things_stack/3/event/up", things_stack),
+    ];
+    for (topic, payload) in formats {
+        for (named, gauge) in [
+            ((&[][..], "G1"), true),
+            ((&[], "gauge"), true),
+            ((&[], "unheard of"), false),
+            ((&[("place", "gauge")], "unheard of"), false),
+            ((&[("profile", "gauge")], "unheard of"), true),
+            ((&[("model", "G1")], "unheard of"), true),
+            ((&[("profile", "unheard of"), ("model", "G1")], "node"), true),
+            ((&[("model", "G1"), ("profile", "node")], "G1"), false),
+            ((&[("profile", "unheard of"), ("model", "neither")], "G1"), true),
+        ] {
+            let told = transform.explain(&record(topic.as_bytes(), &payload(named)), &State::default());
+            let stored = told.decision.outcome == "stored" && told.samples[0].profile == "gauge";
+            assert_eq!(stored, gauge, "{topic} {named:?}: {told:?}");
+        }
+    }
+    let info = r#"{"devEui":"0101010101010101","deviceProfileName":"p","tags":{"profile":"gauge"}}"#;
+    let status = format!(r#"{{"deviceInfo":{info},"margin":7}}"#);
+    let told = transform.explain(&record(b"chirpstack/4/event/up", status.as_bytes()), &State::default());
+    assert_eq!(told.samples[0].profile, "gauge");
+}
