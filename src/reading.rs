@@ -59,6 +59,8 @@ pub enum Decoded<'a> {
 pub struct Uplink<'a> {
     /// The device that the payload itself names.
     pub device: Option<Cow<'a, str>>,
+    /// What tags of the device say of its profile or model, the surest first; they come before `model`.
+    pub tagged: Vec<Cow<'a, str>>,
     /// The device model that the payload names.
     pub model: Option<Cow<'a, str>>,
     /// When the network received it, Unix time in nanoseconds.

@@ -12,7 +12,7 @@ use crate::hashing::Seeded;
 use crate::quantity::Quantity;
 
 pub use decoder::{Decoder, Field, Kind, Layout};
-pub use profile::{Mapping, Profile, Profiles};
+pub use profile::{Heard, Mapping, Profile, Profiles};
 
 /// All quantities by name.
 #[derive(Debug, Clone, Default)]

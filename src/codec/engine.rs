@@ -53,6 +53,8 @@ pub(super) struct Engine {
     context: Context,
     runtime: Runtime,
     guard: Rc<Guard>,
+    /// An uplink went before, so the engine's own count of steps does not begin where it does in a new one.
+    used: Cell<bool>,
     /// Of the global object, before any uplink. They can neither go nor change, so as many are the same ones.
     keys: usize,
 }
@@ -77,6 +79,8 @@ struct Guard {
 pub(super) struct Ended {
     pub(super) result: Result<Output, Fault>,
     pub(super) reusable: bool,
+    /// So near to the limit of steps that a new engine may end it otherwise.
+    pub(super) unsure: bool,
 }
 
 /// What the prelude's driver tells.
@@ -140,11 +144,16 @@ impl Engine {
             };
             made().catch(&ctx).map_err(|error| guard.fault(&error))
         })?;
-        Ok(Self { functions, context, runtime, guard, keys })
+        Ok(Self { functions, context, runtime, guard, used: Cell::new(false), keys })
     }
 
     pub(super) fn call(&self, input: &Input<'_>, limits: &Limits) -> Ended {
+        let used = self.used.replace(true);
         self.guard.arm(limits);
+        if used {
+            // One more than a new engine has: what it is stopped at, a new one is stopped at too.
+            self.guard.questions_left.set(self.guard.questions_left.get().saturating_add(1));
+        }
         let (guard, functions) = (&self.guard, &self.functions);
         let told = self.context.with(|ctx| {
             let told = || -> rquickjs::Result<String> {
@@ -171,9 +180,11 @@ impl Engine {
         let told =
             told.and_then(|told| self.guard.stopped.get().map_or(Ok(told), |kind| Err(Fault::of(kind))));
         let stopped = told.is_err();
+        // The counts of two engines differ by one question at most.
+        let unsure = used && self.guard.stopped.get().is_none() && self.guard.questions_left.get() <= 2;
         let result = told.and_then(|told| output(&told));
         let clean = !stopped && !self.runtime.is_job_pending() && self.clean();
-        Ended { result, reusable: clean }
+        Ended { result, reusable: clean, unsure }
     }
 
     fn clean(&self) -> bool {

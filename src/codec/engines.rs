@@ -23,18 +23,19 @@ struct Kept {
 
 pub(super) fn call(source: &Arc<Source>, input: &Input<'_>, limits: &Limits) -> Result<Output, Fault> {
     if let Some(kept) = take(source) {
-        let Ended { result, reusable } = kept.engine.call(input, limits);
+        let Ended { result, reusable, unsure } = kept.engine.call(input, limits);
         if reusable {
             keep(source, kept);
         }
         match result {
             // What went before counts in the used engine: only a new one says what the limits say everywhere.
-            Err(fault) if matches!(fault.kind, FaultKind::Steps | FaultKind::Memory | FaultKind::Stack) => {}
-            result => return result,
+            Err(fault) if matches!(fault.kind, FaultKind::Memory | FaultKind::Stack) => {}
+            result if !unsure => return result,
+            _ => {}
         }
     }
     let engine = Engine::new(source, limits)?;
-    let Ended { result, reusable } = engine.call(input, limits);
+    let Ended { result, reusable, .. } = engine.call(input, limits);
     if reusable && !source.changes_built_ins {
         make_room();
         keep(source, Kept { source: Arc::downgrade(source), engine });

@@ -15,6 +15,7 @@ pub mod vectors;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::settings::{Section, Size, Span};
@@ -143,11 +144,12 @@ struct Source {
 pub struct Codecs {
     sources: BTreeMap<String, Arc<Source>>,
     limits: Limits,
+    calls: AtomicU64,
 }
 
 impl Codecs {
     pub fn new(limits: Limits) -> Self {
-        Self { sources: BTreeMap::new(), limits }
+        Self { sources: BTreeMap::new(), limits, calls: AtomicU64::new(0) }
     }
 
     /// Takes a script; tells what is wrong with it. One of the same name is replaced.
@@ -182,6 +184,12 @@ impl Codecs {
     /// Runs one codec on one uplink, on the calling thread.
     pub fn call(&self, name: &str, input: &Input<'_>) -> Result<Output, Fault> {
         let source = self.sources.get(name).ok_or_else(|| Fault::thrown("there is no such codec"))?;
+        self.calls.fetch_add(1, Ordering::Relaxed);
         engines::call(source, input, &self.limits)
+    }
+
+    /// How many uplinks were given to them.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 }

@@ -119,6 +119,14 @@ fn the_limit_of_steps_is_the_same_however_used_the_context_is() {
             assert_eq!(kinds(&codecs, &[wanted, 0]).is_ok(), *alone, "{wanted} round {round}");
         }
     }
+    // Near the limit, wherever between two questions of the engine the used one stands.
+    for fine in (0..=250_u8).step_by(25) {
+        let alone = kinds(&self::codecs(source), &[99, fine]).is_ok();
+        for before in 0..4_u8 {
+            let _ = kinds(&codecs, &[1, before.wrapping_mul(61)]);
+            assert_eq!(kinds(&codecs, &[99, fine]).is_ok(), alone, "{fine} after {before}");
+        }
+    }
 }
 
 #[test]

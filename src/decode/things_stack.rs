@@ -58,6 +58,17 @@ struct UplinkMessage<'a> {
     received_at: Option<Cow<'a, str>>,
     #[serde(borrow)]
     version_ids: Option<VersionIds<'a>>,
+    #[serde(borrow)]
+    attributes: Option<Attributes<'a>>,
+}
+
+/// Of the device, as the operator wrote them (from version 3.34 on).
+#[derive(Deserialize)]
+struct Attributes<'a> {
+    #[serde(borrow)]
+    profile: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    model: Option<Cow<'a, str>>,
 }
 
 /// How one gateway heard it; one behind Packet Broker tells nothing.
@@ -109,10 +120,12 @@ pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>
         let value = ReadingValue::Number(value?);
         Some(Reading { name: Cow::Borrowed(name), value, unit: None, channel: None })
     });
+    let tagged = up.attributes.into_iter().flat_map(|told| [told.profile, told.model]).flatten();
     let mut warnings = up.decoded_payload_warnings.0;
     warnings.truncate(MOST_WARNINGS);
     Ok(Decoded::Uplink(Box::new(Uplink {
         device: message.end_device_ids.and_then(|ids| ids.device_id),
+        tagged: tagged.collect(),
         model: up.version_ids.and_then(|ids| ids.model_id),
         time,
         port: up.f_port,

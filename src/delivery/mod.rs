@@ -15,6 +15,7 @@ mod ledger;
 mod loads;
 mod paced;
 pub mod poison;
+mod portion;
 mod replay;
 mod snapshots;
 mod standing;
@@ -52,6 +53,7 @@ use buckets::Buckets;
 use lane::{Lanes, Load, Pushed};
 use ledger::Ledger;
 use paced::Paced;
+use portion::Portions;
 use snapshots::Snapshots;
 pub use standing::{Order, Standing};
 pub use worker::Worker;
@@ -79,8 +81,9 @@ pub struct Delivery {
     transform: Arc<Transform>,
     orders: watch::Receiver<Order>,
     until: u64,
-    /// Read already, and told to wait.
+    /// Read already; they wait for their turn, or are told to wait.
     held: VecDeque<Entry>,
+    portions: Portions,
     in_hand: InHand,
     state: State,
     snapshots: Snapshots,
@@ -141,6 +144,7 @@ impl Delivery {
             orders: parts.orders,
             until,
             held: VecDeque::new(),
+            portions: Portions::default(),
             in_hand: parts.in_hand,
             snapshots: Snapshots::new(Instant::now()),
             state: parts.state,
@@ -179,6 +183,8 @@ impl Delivery {
                         }
                     }
                 }
+                // Others had their turn meanwhile.
+                () = tokio::task::yield_now(), if self.may_take() => self.take_held(),
                 entries = self.reader.next(), if self.has_room() && self.held.is_empty() => {
                     let entries = entries.map_err(|cause| DeliveryError::Read {
                         destination: self.destination.clone(),
@@ -223,33 +229,6 @@ impl Delivery {
         self.take_held();
         let next = self.snapshots.next.max(self.ledger.position());
         self.standing.send_modify(|standing| standing.obeyed = (order.number, next));
-    }
-
-    /// Takes what was read, up to the first message that has to wait.
-    fn take_held(&mut self) {
-        self.in_hand.takes(self.held.back().map_or(0, Entry::last));
-        // Once for all of them: asking for the time of each would cost as much as writing its line.
-        self.take_until(Instant::now());
-        self.in_hand.left();
-    }
-
-    fn take_until(&mut self, now: Instant) {
-        while let Some(entry) = self.held.pop_front() {
-            match entry {
-                Entry::Record(record) if record.seq >= self.until => {
-                    return self.held.push_front(Entry::Record(record));
-                }
-                Entry::Damage { first, last, detail } if last >= self.until => {
-                    let rest = Entry::Damage { first: first.max(self.until), last, detail: detail.clone() };
-                    self.held.push_front(rest);
-                    if first < self.until {
-                        self.take(Entry::Damage { first, last: self.until.saturating_sub(1), detail }, now);
-                    }
-                    return;
-                }
-                entry => self.take(entry, now),
-            }
-        }
     }
 
     fn take(&mut self, entry: Entry, now: Instant) {

@@ -3,6 +3,7 @@
 //! Nothing here is certain: each guess says how sure it is and why. The same capture and configuration give the same
 //! proposal. What the configuration has already is left as it is.
 
+mod existing;
 mod guess;
 mod profile;
 mod recognise;
@@ -19,6 +20,7 @@ use jiff::tz::TimeZone;
 use crate::capture::Captured;
 use crate::topic::{self, Template};
 use crate::transform::{State, Transform};
+use existing::Existing;
 use guess::Confidence;
 use profile::Learned;
 use recognise::{Recognised, Settings, decoded, named, recognise};
@@ -194,33 +196,36 @@ impl Proposal {
         }
         if let Some(at) = kind.told_by {
             let name = kind.topics.first().and_then(|topic| topic.split('/').nth(at)).unwrap_or("value");
-            route.notes.push("name: the level of the topic that says what is measured".to_owned());
+            let note = "name: the level of the topic that says what is measured (confidence medium)";
+            route.notes.push(note.to_owned());
             route.settings.push(("name", name.to_owned()));
         }
         let by_payload =
             names_device || messages_name_devices(format, &route.settings, messages, transform.zone());
         let template = topics::template(kind, by_payload && !outside);
-        let sure = template.device.map_or("", Confidence::word);
-        let sure = if sure.is_empty() { String::new() } else { format!(" (confidence {sure})") };
-        route.notes.insert(0, format!("device: {}{sure}", template.why));
+        let otherwise = if by_payload { Confidence::High } else { Confidence::Low };
+        let sure = template.device.unwrap_or(otherwise).word();
+        route.notes.insert(0, format!("device: {} (confidence {sure})", template.why));
+        let (sure, doubt) = recognise::confidence(&kind.recognised, messages);
         route.notes.insert(
             0,
             format!(
-                "{} of {}, recognised as {format}",
+                "{} of {}, recognised as {format} (confidence {})",
                 plural(messages.len(), "message"),
-                plural(kind.topics.len(), "topic")
+                plural(kind.topics.len(), "topic"),
+                sure.word()
             ),
         );
+        route.notes.extend(doubt.map(|doubt| format!("format: in doubt: {doubt}")));
         route.topic = template.text;
         let taken: BTreeSet<String> = self.profiles.iter().map(|profile| profile.name.clone()).collect();
         let learned = profile::learned(&route.topic, format, &route.settings, messages, transform, &taken);
-        let known = profile::existing(&learned, transform);
+        let known = existing::existing(format, &learned, transform);
         let name = match known {
             Some(existing) => {
-                route
-                    .notes
-                    .push(format!("profile: {existing} has most of its names already (confidence high)"));
-                existing
+                let Existing { name, confidence, why } = existing;
+                route.notes.push(format!("profile: {name} has {why} (confidence {})", confidence.word()));
+                name
             }
             None => {
                 let name = learned.name.clone();

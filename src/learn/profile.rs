@@ -23,6 +23,8 @@ pub(super) struct Learned {
     pub(super) number_text: bool,
     pub(super) decimal_comma: bool,
     pub(super) names: BTreeMap<String, (Guess, String)>,
+    /// What each name's values were like.
+    pub(super) seen: BTreeMap<String, Seen>,
 }
 
 impl Learned {
@@ -89,22 +91,8 @@ pub(super) fn learned(
         number_text,
         decimal_comma,
         names,
+        seen: all,
     }
-}
-
-/// A profile that there is already and that has most of the names that are guessed.
-pub(super) fn existing(learned: &Learned, transform: &Transform) -> Option<String> {
-    let measured: Vec<&String> = learned
-        .names
-        .iter()
-        .filter(|(_, (guess, _))| !matches!(guess, Guess::Ignored { .. }))
-        .map(|(name, _)| name)
-        .collect();
-    let fits = |name: &&str| {
-        let known = measured.iter().filter(|measured| transform.profile_maps(name, measured)).count();
-        known > 0 && known.saturating_mul(10) >= measured.len().saturating_mul(9)
-    };
-    transform.profile_names().into_iter().filter(|name| *name != "generic").find(fits).map(str::to_owned)
 }
 
 /// Units that stand beside their values under a name of their own: of each value's name, and the names they have.

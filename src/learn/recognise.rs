@@ -1,12 +1,13 @@
 //! Recognising: which format a topic's messages have, by the topics that platforms prescribe and by trying decoders.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use config::Value;
 use jiff::tz::TimeZone;
 
+use super::guess::Confidence;
 use crate::capture::Captured;
-use crate::decode::{Decoded, Format, Hints, Limits, Memory};
+use crate::decode::{Auto, Decoded, Format, Hints, Limits, Memory};
 use crate::reading::{ReadingValue, Sample};
 use crate::settings::{Problems, Section};
 
@@ -59,6 +60,9 @@ const BY_CONTENT: &[&str] = &[
     "csv",
 ];
 
+/// What `auto` says where nothing else claims a message; settings of their own may say more.
+const GENERAL: &[&str] = &["json", "value"];
+
 /// What reads a topic's messages.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Recognised {
@@ -73,8 +77,10 @@ pub(super) fn recognise(topic: &str, messages: &[&Captured], zone: &TimeZone) ->
         crate::topic::Template::parse(layout.topic).is_ok_and(|template| template.matches(topic.as_bytes()))
     };
     let by_topic = LAYOUTS.iter().filter(matching).map(|layout| (layout.format, Some(layout.topic)));
+    // What a topic or a payload says without doubt comes before what merely reads it.
+    let sure = surely(messages).ok().filter(|format| !GENERAL.contains(format)).map(|format| (format, None));
     let by_content = BY_CONTENT.iter().map(|format| (*format, None));
-    by_topic.chain(by_content).find_map(|(format, layout)| {
+    by_topic.chain(sure).chain(by_content).find_map(|(format, layout)| {
         let decoder = named(format, &Settings::new())?;
         let looked_at = messages.len().min(LOOKED_AT);
         let read: Vec<bool> = messages
@@ -87,6 +93,36 @@ pub(super) fn recognise(topic: &str, messages: &[&Captured], zone: &TimeZone) ->
         let data = read.iter().any(|holds| *holds);
         (enough && (data || layout.is_some())).then_some(Recognised { format, layout })
     })
+}
+
+/// The format that `auto` takes most messages for; else why it takes none.
+fn surely(messages: &[&Captured]) -> Result<&'static str, String> {
+    let (auto, mut votes, mut doubt) = (Auto::default(), BTreeMap::<&str, usize>::new(), None);
+    for message in messages.iter().take(LOOKED_AT) {
+        match auto.recognise(&message.topic, &message.payload) {
+            Ok(format) => {
+                let count = votes.entry(format.name()).or_default();
+                *count = count.saturating_add(1);
+            }
+            Err(refused) => drop(doubt.get_or_insert(refused.detail)),
+        }
+    }
+    let looked_at = messages.len().min(LOOKED_AT);
+    let most = votes.into_iter().find(|(_, count)| count.saturating_mul(5) >= looked_at.saturating_mul(4));
+    most.map(|(format, _)| format)
+        .ok_or_else(|| doubt.unwrap_or_else(|| "its messages have different formats".to_owned()))
+}
+
+/// How sure it is that the messages have this format, and what speaks against it.
+pub(super) fn confidence(recognised: &Recognised, messages: &[&Captured]) -> (Confidence, Option<String>) {
+    if recognised.layout.is_some() {
+        return (Confidence::High, None);
+    }
+    match surely(messages) {
+        Ok(format) if format == recognised.format => (Confidence::High, None),
+        Ok(format) => (Confidence::Low, Some(format!("format = \"auto\" would take it for {format}"))),
+        Err(doubt) => (Confidence::Low, Some(doubt)),
+    }
 }
 
 /// A format by the name that a route gives it; nothing where this program has none of that name.

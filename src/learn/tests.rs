@@ -148,3 +148,96 @@ fn several_values_of_one_quantity_get_a_channel_each() {
         assert!(points.iter().any(|point| point.contains(channel)), "{points:#?}");
     }
 }
+
+/// The profile of the only route, and its notes.
+fn profile_of(messages: &[Captured], profiles: &str) -> (String, String) {
+    let proposal = learn(messages, &transform("", profiles, ""));
+    assert_eq!(proposal.routes.len(), 1, "{}", proposal.routes());
+    let name = proposal.routes[0].profile.clone();
+    (name.unwrap_or_default(), proposal.routes())
+}
+
+#[test]
+fn a_profile_there_is_must_mean_the_same_by_the_names_and_be_about_little_else() {
+    let air = |pressure: &str| {
+        let payload = |n: i64| format!(r#"{{"temperature":27.{n},"humidity":80,"pressure":{pressure}}}"#);
+        (0..4).map(|n| message(n, &format!("iot/w-{n}/d"), &payload(n))).collect::<Vec<_>>()
+    };
+    let names = "temperature = \"air_temperature_c\"\nhumidity = \"relative_humidity_pct\"\n";
+    let of = |name: &str, settings: &str, more: &str| {
+        format!("[profiles.{name}]\n{settings}\n[profiles.{name}.names]\n{names}{more}\n")
+    };
+    let hecto = of("b_hecto", "", "pressure = \"air_pressure_hpa\"");
+    let pascal = of("c_pascal", "", "pressure = { quantity = \"air_pressure_hpa\", unit = \"Pa\" }");
+    let wide = of("a_wide", "", "pressure = \"air_pressure_hpa\"\nco2 = \"co2_ppm\"");
+    let codec = of("a_codec", "decoder = \"cayenne_lpp\"", "pressure = \"air_pressure_hpa\"");
+    let other = of("a_other", "", "pressure = \"water_level_m\"");
+    let much = of(
+        "a_much",
+        "",
+        "pressure = \"air_pressure_hpa\"\na = \"co2_ppm\"\nb = \"pm1_ugm3\"\nc = \"pm10_ugm3\"\nd = \"pm25_ugm3\"",
+    );
+    let all = format!("{hecto}{pascal}{wide}{codec}{other}");
+    // In pascal the value says so, and a profile of hectopascal would make every value impossible.
+    let (name, notes) = profile_of(&air("100834"), &all);
+    assert_eq!(name, "c_pascal", "{notes}");
+    let (name, notes) = profile_of(&air("1008.34"), &all);
+    assert_eq!(name, "b_hecto", "{notes}");
+    assert!(
+        notes.contains("b_hecto has 3 of 3 names") && notes.contains("0 more (confidence high)"),
+        "{notes}"
+    );
+    let (name, notes) = profile_of(&air("1008.34"), &wide);
+    assert!(name == "a_wide" && notes.contains("1 more (confidence medium)"), "{name}: {notes}");
+    for unfit in [&codec, &other, &much] {
+        let (name, notes) = profile_of(&air("1008.34"), unfit);
+        assert!(!unfit.contains(&format!("[profiles.{name}]")), "{name}: {notes}");
+    }
+    // What the network server decoded may as well be what the codec gives.
+    let payload = r#"{"deviceInfo":{"devEui":"24e124785d120001"},"fPort":85,"object":{"temperature":27.2,"humidity":80,"pressure":1008}}"#;
+    let (name, notes) =
+        profile_of(&[message(0, "application/a/device/24e124785d120001/event/up", payload)], &codec);
+    assert_eq!(name, "a_codec", "{notes}");
+}
+
+#[test]
+fn platforms_are_recognised_by_what_they_send_on_topics_of_anyone() {
+    for (payload, format, sure) in [
+        (
+            r#"{"id":"urn:ngsi-ld:AirQuality:1","type":"AirQuality","pm25":{"value":31,"type":"Number"}}"#,
+            "fiware_json",
+            "high",
+        ),
+        (r#"{"serialno":"ecda3b1d09d8","rco2":447,"pm02":7,"atmp":25.9,"rhum":65}"#, "airgradient", "high"),
+        (
+            r#"{"Time":"2026-11-24T07:00:00","AM2301":{"Temperature":28.1,"Humidity":80},"TempUnit":"C"}"#,
+            "tasmota",
+            "high",
+        ),
+        // A link's quality alone is no proof: it says what it could be.
+        (r#"{"temperature":27.3,"humidity":80,"linkquality":120}"#, "json", "low"),
+        (r#"{"temperature":27.3}"#, "json", "high"),
+    ] {
+        let messages = [message(0, "taman/x-1/d", payload), message(60, "taman/x-2/d", payload)];
+        let proposal = learn(&messages, &transform("", "", ""));
+        let routes = proposal.routes();
+        assert!(routes.contains(&format!("format = \"{format}\"")), "{payload}: {routes}");
+        assert!(
+            routes.contains(&format!("recognised as {format} (confidence {sure})")),
+            "{payload}: {routes}"
+        );
+        assert_eq!(routes.contains("in doubt: members of zigbee2mqtt"), sure == "low", "{routes}");
+    }
+}
+
+#[test]
+fn each_guess_says_how_sure_it_is() {
+    let payload = r#"{"waktu":1795499999,"tma_cm":"124,5","aki":"3610","fw":"1.2","satuan":"x","xyz":3}"#;
+    let proposal = learn(&[message(0, "sungai/rg-1/data", payload)], &transform("", "", ""));
+    let text = format!("{}{}", proposal.routes(), proposal.profiles());
+    let comments: Vec<&str> = text.lines().filter(|line| line.starts_with("# ")).collect();
+    assert!(comments.len() >= 7, "{text}");
+    for comment in comments {
+        assert!(comment.contains("(confidence ") || comment.contains("(no guess)"), "{comment}: {text}");
+    }
+}

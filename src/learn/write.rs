@@ -86,10 +86,10 @@ fn profile(profile: &Learned) -> String {
         ));
     }
     if profile.number_text {
-        text.push_str("# some numbers come as text\nnumber_text = true\n");
+        text.push_str("# some numbers come as text (confidence high)\nnumber_text = true\n");
     }
     if profile.decimal_comma {
-        text.push_str("# with a decimal comma\ndecimal_comma = true\n");
+        text.push_str("# with a decimal comma (confidence high)\ndecimal_comma = true\n");
     }
     let ignored = profile.names.iter().filter_map(|(name, (guess, _))| match guess {
         Guess::Ignored { why } => Some((name, why)),
@@ -97,7 +97,7 @@ fn profile(profile: &Learned) -> String {
     });
     let ignored: Vec<_> = ignored.collect();
     if !ignored.is_empty() {
-        text.push_str("# names that measure nothing\nignore = [\n");
+        text.push_str("# names that measure nothing (confidence medium)\nignore = [\n");
         for (name, why) in ignored {
             text.push_str(&format!("  {}, # {}\n", quoted(name), safe(why)));
         }

@@ -263,6 +263,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
         overwritten,
         counts: intake.counts,
         rebirths,
+        orders: orders.subscribe(),
         certificates: intake.certificates,
         stalls: watching.stalls(),
         started: clock.now(),

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
+use crate::catalogue::Heard;
 use crate::clock::Clock;
-use crate::delivery::Standings;
+use crate::delivery::{Order, Standings};
 use crate::http::{self, Number};
 use crate::journal::Journal;
 use crate::mqtt;
@@ -23,6 +26,8 @@ pub(super) struct Numbers {
     /// Of each source, by its name.
     pub(super) counts: Vec<(String, Arc<Counts>)>,
     pub(super) rebirths: Rebirths,
+    /// What is in force.
+    pub(super) orders: watch::Receiver<Order>,
     pub(super) certificates: Vec<mqtt::Expiries>,
     pub(super) stalls: super::watching::Stalls,
     pub(super) clock: Clock,
@@ -74,6 +79,8 @@ impl Numbers {
             let help = "How often it was begun anew because it stood still";
             Number::counter("stalls", help, float(stalls.load(Relaxed))).label("part", part)
         }));
+        let transform = Arc::clone(&self.orders.borrow().transform);
+        numbers.extend(transform.heard().into_iter().flat_map(of_a_profile));
         for (broker, certificate, left) in self.certificates.iter().flat_map(mqtt::Expiries::left) {
             let help = "How long the certificate is still valid; below zero when it has expired";
             #[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]
@@ -147,6 +154,22 @@ fn of_a_source(name: &str, counts: &Counts) -> [Number; 4] {
         ),
     ]
     .map(|number| number.label("source", name))
+}
+
+fn of_a_profile((name, heard): (&str, &Heard)) -> [Number; 2] {
+    [
+        Number::counter(
+            "codec_warnings",
+            "What codecs warned of, by the profile of the device",
+            float(heard.warnings()),
+        ),
+        Number::counter(
+            "unknown_names",
+            "Values under names that the profile of the device lacks",
+            float(heard.unknown_names()),
+        ),
+    ]
+    .map(|number| number.label("profile", name))
 }
 
 fn of_a_destination(name: &str, meter: &Meter) -> [Number; 4] {

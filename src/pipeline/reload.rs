@@ -85,6 +85,8 @@ impl Reloader {
             self.current.routing.clone_from(&config.routing);
         }
         let former = std::mem::replace(&mut self.current.transform, Arc::clone(&config.transform));
+        // Every delivery stands still: no count is lost.
+        config.transform.follow(&former);
         self.order(u64::MAX);
         self.filters.send_replace(config.transform.filters());
         Ok(Reloaded {

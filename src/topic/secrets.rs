@@ -17,6 +17,8 @@ pub const STARS: &str = "***";
 pub const HIDDEN: &str = "hidden-";
 /// A shorter secret is hidden in the topic, but not looked for in the payload, where such a text may be anything.
 const SHORTEST: usize = 4;
+/// So much of a secret's beginning is hidden like all of it.
+const TELLING: usize = 8;
 /// A longer one is no key, and looking for it could take long.
 const LONGEST: usize = 128;
 
@@ -97,6 +99,32 @@ impl Secrets {
     pub fn payload<'a>(&self, topic: &[u8], payload: &'a [u8]) -> Cow<'a, [u8]> {
         let secret = self.levels(topic);
         secret.iter().fold(Cow::Borrowed(payload), |text, (_, secret)| hide(text, secret))
+    }
+
+    /// A text about a message of this topic, such as a reason, which may quote a secret or its beginning.
+    pub fn text(&self, topic: &[u8], text: &mut String) {
+        for (_, secret) in self.levels(topic) {
+            let Ok(secret) = std::str::from_utf8(secret) else { continue };
+            if let Cow::Owned(hidden) = hide(Cow::Borrowed(text.as_bytes()), secret.as_bytes()) {
+                *text = String::from_utf8_lossy(&hidden).into_owned();
+            }
+            // What is quoted is cut off somewhere.
+            let start = secret.char_indices().nth(TELLING).and_then(|(end, _)| secret.get(..end));
+            while let Some((at, start)) = start.and_then(|start| Some((text.find(start)?, start))) {
+                let rest = text.get(at..).unwrap_or_default();
+                let same = rest.bytes().zip(secret.bytes()).take_while(|(a, b)| a == b).count();
+                let mut end = at.saturating_add(same.max(start.len()));
+                while !text.is_char_boundary(end) {
+                    end = end.saturating_add(1);
+                }
+                text.replace_range(at..end, STARS);
+            }
+        }
+    }
+
+    /// Whether a topic holds a secret.
+    pub fn has(&self, topic: &[u8]) -> bool {
+        !self.levels(topic).is_empty()
     }
 
     /// The message as people may see it: the topic's secrets are hidden there and in the payload.
@@ -224,6 +252,25 @@ mod tests {
         let short = record("own/abc/d", "abcabc");
         assert_eq!(secrets().shown(&short).message.payload, b"abcabc"[..]);
         assert!(matches!(secrets().shown(&record("city/d", "x")), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_text_quotes_neither_a_secret_nor_its_beginning() {
+        let told = |topic: &str, text: &str| {
+            let mut text = text.to_owned();
+            secrets().text(topic.as_bytes(), &mut text);
+            text
+        };
+        let topic = "/json/4jggokgpepnvsb2uv4s40d59ov/d1/attrs";
+        for (text, shown) in [
+            ("\"4jggokgpepnvsb2uv4s40d59ov\" stands where", "\"***\" stands where"),
+            ("\"xx4jggokgpepnvsb2\" stands; 4jggokgp", "\"xx***\" stands; ***"),
+            ("4jggo and 4jggokgé", "4jggo and 4jggokgé"),
+        ] {
+            assert_eq!(told(topic, text), shown);
+        }
+        assert_eq!(told("own/äöüäöüäöüß/d", "x äöüäöüäöx äöüäöüä"), "x ***x äöüäöüä");
+        assert_eq!(told("city/4jggokgpepnv", "4jggokgpepnv"), "4jggokgpepnv");
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Explanation: what the transform saw and did with one message, filled in by the very code that production runs.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::Decision;
+use crate::catalogue::Heard;
 use crate::line_protocol;
 use crate::outcome::{Reason, Rejection};
 use crate::point::{FieldValue, Point};
@@ -98,11 +101,54 @@ impl From<&Decision> for DecisionStory {
 
 /// Where the transform tells what it does; in production nobody listens and nothing is built.
 #[derive(Debug, Default)]
-pub(super) struct Trace(pub(super) Option<Explanation>);
+pub(super) struct Trace {
+    pub(super) story: Option<Explanation>,
+    /// What a codec warned of, in production too.
+    pub(super) warned: Option<Warned>,
+}
+
+/// What a codec warned of.
+#[derive(Debug)]
+pub(super) struct Warned {
+    pub(super) by: Arc<Heard>,
+    pub(super) device: String,
+    pub(super) texts: Vec<String>,
+}
+
+/// Of warnings in a reason: how many, and how many characters of each.
+const MOST_WARNINGS: (usize, usize) = (5, 200);
+
+impl Warned {
+    /// Counts them, logs what is new, and adds them to the reason why something was not stored.
+    pub(super) fn tell(self, decision: &mut Decision, secrets: impl Fn(&mut String), counts: bool) {
+        let (most, long) = MOST_WARNINGS;
+        let told = |text: &String| text.chars().take(long).collect::<String>();
+        if counts {
+            let mut device = self.device;
+            secrets(&mut device);
+            for text in &self.texts {
+                if self.by.warning(&device, text) {
+                    let mut warning = told(text);
+                    secrets(&mut warning);
+                    tracing::info!(device, warning, "the codec warns");
+                }
+            }
+        }
+        if let Decision::Quarantine(rejection) | Decision::Points { rest: Some(rejection) } = decision {
+            let told: Vec<String> = self.texts.iter().take(most).map(told).collect();
+            rejection.detail = format!("{}; the codec warns: {}", rejection.detail, told.join("; "));
+        }
+    }
+}
 
 impl Trace {
+    /// Whether somebody is told; then nothing counts.
+    pub(super) const fn listens(&self) -> bool {
+        self.story.is_some()
+    }
+
     pub(super) fn note(&mut self, tell: impl FnOnce(&mut Explanation)) {
-        if let Some(explanation) = &mut self.0 {
+        if let Some(explanation) = &mut self.story {
             tell(explanation);
         }
     }
@@ -138,7 +184,7 @@ impl Trace {
     }
 
     fn reading(&mut self, reading: &Reading<'_>, finish: impl FnOnce(&mut ReadingStory)) {
-        let Some(sample) = self.0.as_mut().and_then(|explanation| explanation.samples.last_mut()) else {
+        let Some(sample) = self.story.as_mut().and_then(|explanation| explanation.samples.last_mut()) else {
             return;
         };
         let mut story = ReadingStory {
@@ -158,7 +204,7 @@ impl Trace {
 
     /// Closes the story with its outcome.
     pub(super) fn finish(self, points: &[Point], decision: &Decision) -> Explanation {
-        let mut explanation = self.0.unwrap_or_default();
+        let mut explanation = self.story.unwrap_or_default();
         for point in points {
             let mut line = Vec::new();
             line_protocol::write(point, &mut line);
@@ -166,6 +212,22 @@ impl Trace {
         }
         explanation.decision = decision.into();
         explanation
+    }
+}
+
+impl Explanation {
+    /// Every text that came from the message.
+    pub(super) fn hide(&mut self, hide: impl Fn(&mut String)) {
+        let Self { captures, device, samples, notes, points, decision, .. } = self;
+        captures.iter_mut().for_each(|capture| hide(&mut capture.text));
+        device.iter_mut().chain(notes).chain(points).chain(&mut decision.detail).for_each(&hide);
+        for sample in samples {
+            sample.device.iter_mut().for_each(&hide);
+            for reading in &mut sample.readings {
+                let ReadingStory { name, value, unit, field, refused, .. } = reading;
+                [name, value].into_iter().chain(unit).chain(field).chain(refused).for_each(&hide);
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::Transform;
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Profile};
 
 impl Transform {
     pub fn catalogue(&self) -> &Catalogue {
@@ -30,8 +30,7 @@ impl Transform {
         self.models.names()
     }
 
-    /// Whether the profile gives the device's name a quantity.
-    pub fn profile_maps(&self, profile: &str, name: &str) -> bool {
-        self.models.get(profile).is_some_and(|profile| profile.mapping(name).is_some())
+    pub fn profile(&self, name: &str) -> Option<&Profile> {
+        self.models.get(name).map(|profile| &**profile)
     }
 }

@@ -31,7 +31,7 @@ pub use self::state::State;
 use self::assemble::Rest;
 use self::explain::Trace;
 use self::when::When;
-use crate::catalogue::{Catalogue, Profile, Profiles};
+use crate::catalogue::{Catalogue, Heard, Profile, Profiles};
 use crate::codec::Codecs;
 use crate::decode::{Decoded, Format, Hints, Memory};
 use crate::message::{EMBEDDED_SOURCE, Record};
@@ -115,6 +115,21 @@ impl Transform {
         self.route(topic).map(|(route, _)| route.destination.as_str())
     }
 
+    /// How many uplinks codecs were given: what may have taken long.
+    pub fn codec_calls(&self) -> u64 {
+        self.codecs.calls()
+    }
+
+    /// What was heard of the devices of each profile.
+    pub fn heard(&self) -> Vec<(&str, &Heard)> {
+        self.models.heard()
+    }
+
+    /// Goes on from what was counted under a former configuration.
+    pub fn follow(&self, former: &Self) {
+        self.models.follow(&former.models);
+    }
+
     /// What of topics and payloads nobody is shown.
     pub const fn secrets(&self) -> &Secrets {
         &self.secrets
@@ -156,13 +171,16 @@ impl Transform {
     /// The same for one message after another: the state goes on.
     pub fn explain_next(&self, record: &Record, state: &mut State) -> Explanation {
         let topic = String::from_utf8_lossy(&record.message.topic);
-        let mut trace = Trace(Some(Explanation {
-            topic: self.secrets.topic(&topic).into_owned(),
-            ..Explanation::default()
-        }));
+        let topic = self.secrets.topic(&topic).into_owned();
+        let story = Some(Explanation { topic, ..Explanation::default() });
+        let mut trace = Trace { story, ..Trace::default() };
         let mut points = Vec::new();
         let decision = self.run(record, state, &mut points, &mut trace);
-        trace.finish(&points, &decision)
+        let mut explanation = trace.finish(&points, &decision);
+        if self.secrets.has(&record.message.topic) {
+            explanation.hide(|text| self.secrets.text(&record.message.topic, text));
+        }
+        explanation
     }
 
     fn route(&self, topic: &[u8]) -> Option<(&Route, &Arc<Profile>)> {
@@ -172,7 +190,17 @@ impl Transform {
 
     fn run(&self, record: &Record, state: &mut State, out: &mut Vec<Point>, trace: &mut Trace) -> Decision {
         let start = out.len();
-        let decision = self.judge(record, state, out, trace).unwrap_or_else(|refused| refused);
+        let mut decision = self.judge(record, state, out, trace).unwrap_or_else(|refused| refused);
+        let hide = |text: &mut String| self.secrets.text(&record.message.topic, text);
+        if let Some(warned) = trace.warned.take() {
+            warned.tell(&mut decision, hide, !trace.listens());
+        }
+        // Here every reason leaves; what it quotes of the message may be a key of its topic.
+        if let Decision::Quarantine(told) | Decision::Discard(told) | Decision::Points { rest: Some(told) } =
+            &mut decision
+        {
+            hide(&mut told.detail);
+        }
         if !matches!(decision, Decision::Points { .. }) {
             out.truncate(start);
         }

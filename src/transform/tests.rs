@@ -4,6 +4,7 @@ mod as_sent;
 mod fixture;
 mod secrets;
 mod senml;
+mod uplinks;
 
 use proptest::prelude::*;
 

@@ -1,6 +1,8 @@
 //! Uplink: a device's bytes through the decoder that its profile names, else what the network decoded already.
 
-use super::explain::Trace;
+use std::sync::Arc;
+
+use super::explain::{Trace, Warned};
 use super::{Decision, Transform, discard};
 use crate::catalogue::{Decoder, Profile};
 use crate::decode::{Frame, Hints, decode_frame};
@@ -18,9 +20,15 @@ impl Transform {
         hints: &Hints<'_>,
         trace: &mut Trace,
     ) -> Result<Vec<Sample<'a>>, Decision> {
-        let Uplink { device, model, time, port, bytes, decoded, radio, warnings } = uplink;
+        let Uplink { device, tagged, model, time, port, bytes, decoded, radio, warnings } = uplink;
+        let model = tagged.into_iter().find(|name| self.models.of_model(name).is_some()).or(model);
         let known = device.as_deref().or(captured).and_then(|id| self.registry.device(id, received));
         let profile = self.profile_of(known, model.as_deref()).map_or(route_profile, |profile| &**profile);
+        trace.warned = None;
+        if !profile.ports.is_empty() && !profile.ports.contains(&port) {
+            let detail = format!("port {port} is none of those of the profile {}", profile.name);
+            return Err(discard(Reason::NotData, detail));
+        }
         let mut samples = match &profile.decoder {
             Some(decoder) if !bytes.is_empty() => {
                 let at = time.unwrap_or(received);
@@ -35,8 +43,14 @@ impl Transform {
                         bytes.len(),
                         named(decoder)
                     ));
-                    story.notes.extend(warnings);
                 });
+                let has_values = samples.iter().any(|sample| !sample.readings.is_empty());
+                if !has_values && radio.is_empty() && !warnings.is_empty() {
+                    // It was read, and is no reading: what could not be read is told as an error (TS013).
+                    let detail = format!("{} gives no value: {}", named(decoder), shown(&warnings));
+                    return Err(discard(Reason::NotData, detail));
+                }
+                warned(trace, profile, device.as_deref().or(captured), warnings);
                 samples
             }
             _ => {
@@ -47,7 +61,7 @@ impl Transform {
                     );
                     Decision::Quarantine(Rejection::new(Reason::NoValue, detail))
                 })?;
-                trace.note(|story| story.notes.extend(warnings));
+                warned(trace, profile, device.as_deref().or(captured), warnings);
                 decoded
             }
         };
@@ -64,6 +78,21 @@ impl Transform {
         }
         Ok(samples)
     }
+}
+
+/// Keeps what a codec warned of, for the record.
+fn warned(trace: &mut Trace, profile: &Profile, device: Option<&str>, texts: Vec<String>) {
+    if texts.is_empty() {
+        return;
+    }
+    trace.note(|story| story.notes.extend(texts.iter().cloned()));
+    let device = device.unwrap_or("unknown").to_owned();
+    trace.warned = Some(Warned { by: Arc::clone(&profile.heard), device, texts });
+}
+
+fn shown(warnings: &[String]) -> String {
+    let short = warnings.iter().take(5).map(|text| text.chars().take(200).collect::<String>());
+    short.collect::<Vec<_>>().join("; ")
 }
 
 fn named(decoder: &Decoder) -> &str {

@@ -118,6 +118,9 @@ impl<'s, 'p> Judge<'s, 'p> {
             trace.skipped(reading, "the profile ignores it");
             return Ok(None);
         }
+        if !trace.listens() && !matches!(reading.value, ReadingValue::Null) {
+            profile.heard.unknown_name();
+        }
         let number = match &reading.value {
             ReadingValue::Number(number) => finite::check(&reading.name, *number)?,
             ReadingValue::Boolean(truth) => f64::from(u8::from(*truth)),

@@ -1,11 +1,21 @@
 //! Codecs: scripts in the shapes that vendors publish, the command that tries them, and new versions while it runs.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use nadikota::codec::vectors::{TOLERANCE, Vectors};
 use nadikota::codec::{Codecs, Limits};
 use nadikota::config;
+use serde_json::Value;
+
+use super::support::http;
+use super::support::process::Process;
+use super::support::publish::publish;
+use super::support::wait::{accepts, free_addresses, poll_until};
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/codecs")
@@ -21,7 +31,7 @@ fn scripts(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn scripts_of_every_published_shape_give_what_they_should_on_shared_threads() {
-    let limits = Limits { max_time: std::time::Duration::from_secs(10), ..Limits::default() };
+    let limits = Limits { max_time: Duration::from_secs(10), ..Limits::default() };
     let (mut codecs, mut all, mut wrong) = (Codecs::new(limits), Vec::new(), Vec::new());
     for path in scripts(&folder()) {
         let name = path.file_name().expect("a name").to_str().expect("text").to_owned();
@@ -102,7 +112,7 @@ fn the_command_tells_each_difference_and_succeeds_only_if_all_pass() {
     }
     assert!(!lines.contains("shallow"), "{lines}");
     let json = codec_test(&[&script, "--vectors", &wrong, "--json"]);
-    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    let json: Value = serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!((&json["passed"], &json["failed"], &json["skipped"]), (&1.into(), &1.into(), &1.into()));
     for (script, vectors, part) in [
         (script.as_str(), write("none.json", "{}"), "no list of cases"),
@@ -153,4 +163,133 @@ fn a_folder_s_codec_is_taken_only_if_it_passes_its_vectors() {
     );
     write("codecs/gauge.js", "function decodeUplink(i) {");
     assert!(problems().contains("gauge.js"), "{}", problems());
+}
+
+/// The program with one worker thread, its own broker and one codec, whose first byte says what becomes of an uplink.
+fn with_one_worker(broker: SocketAddr, dir: &Path) -> (Process, SocketAddr) {
+    let [http] = free_addresses();
+    let write = |name: &str, text: &str| std::fs::write(dir.join(name), text).expect("a file");
+    for folder in ["codecs", "profiles"] {
+        std::fs::create_dir(dir.join(folder)).expect("a folder");
+    }
+    write(
+        "codecs/gauge.js",
+        "function decodeUplink(i) { if (i.bytes[0] === 1) { for (;;) {} } if (i.bytes[0] === 2) return { data: { level: 1, fresh: 2 }, warnings: ['low battery'] }; return { data: { level: i.bytes[1] } }; }",
+    );
+    write("codecs/gauge.vectors.json", r#"[{"input": {"bytes": [0, 5]}, "output": {"data": {"level": 5}}}]"#);
+    write(
+        "profiles/p.toml",
+        "[profiles.generic.names]\ntemp = \"air_temperature_c\"\n[profiles.gauge]\ncodec = \"gauge.js\"\nnames = {}\n",
+    );
+    write(
+        "devices.csv",
+        "id,city,district,site,latitude,longitude,profile,valid_from,time_zone,agency,datum_m\n",
+    );
+    write(
+        "nadikota.toml",
+        &format!(
+            "time_zone = \"Asia/Jakarta\"\ndevices = \"devices.csv\"\nprofiles = \"profiles\"\ncodecs = \"codecs\"\n\
+             destinations = []\n[mqtt]\nenabled = false\n[broker]\nlisten = \"{broker}\"\n\
+             [codec]\nmax_steps = 1000000000000\nmax_time = \"500ms\"\n\
+             [[routes]]\ntopic = \"bin/{{device}}\"\nformat = \"binary\"\nprofile = \"gauge\"\nmeasurement = \"gauge\"\n\
+             [[routes]]\ntopic = \"/json/{{secret}}/{{device}}/attrs\"\nformat = \"fiware_json\"\n"
+        ),
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
+    command
+        .args(["run", "--config"])
+        .arg(dir.join("nadikota.toml"))
+        .env("TOKIO_WORKER_THREADS", "1")
+        .env("NADIKOTA__HTTP__LISTEN", http.to_string())
+        .env("NADIKOTA__DATA_DIR", dir.join("data"));
+    let process = Process::start("nadikota", &mut command, dir);
+    poll_until(LIMIT, "it accepts", || accepts(broker).then_some(()));
+    (process, http)
+}
+
+#[test]
+fn endless_uplinks_hold_up_neither_acknowledgements_nor_pages_nor_what_is_stored_beside_them() {
+    const ENDLESS: u64 = 20;
+    let [broker] = free_addresses();
+    let dir = tempfile::tempdir().expect("a directory");
+    let (_process, http) = with_one_worker(broker, dir.path());
+    let account = || -> Value {
+        let health = http::get(http, "/health").expect("an answer").body;
+        serde_json::from_str::<Value>(&health).expect("JSON")["account"].clone()
+    };
+    let stopped = |account: &Value| account["quarantined_by_reason"]["codec_error"].as_u64().unwrap_or(0);
+    let mixed: Vec<_> =
+        (0..2 * ENDLESS).map(|n| (format!("bin/d{n}"), vec![u8::from(n % 2 == 0), 7])).collect();
+    let (mut slowest, mut beside, mut stored_beside) = (Duration::ZERO, 0, false);
+    let mut timed = |work: &mut dyn FnMut()| {
+        let begin = Instant::now();
+        work();
+        slowest = slowest.max(begin.elapsed());
+    };
+    timed(&mut || publish(broker, "mixed", &mixed));
+    // Half a second for each of them: they keep the codec busy for ten seconds, whatever the machine.
+    let end = Instant::now() + LIMIT;
+    loop {
+        timed(&mut || publish(broker, "beside", &[(format!("bin/beside{beside}"), vec![0_u8, 8])]));
+        let mut now = Value::Null;
+        timed(&mut || now = account());
+        if stopped(&now) >= ENDLESS {
+            break;
+        }
+        beside += 1;
+        stored_beside |= now["stored"].as_u64() > Some(0) && stopped(&now) > 0;
+        assert!(Instant::now() < end, "{now}");
+    }
+    assert!(slowest < Duration::from_secs(3), "an acknowledgement or a page took {slowest:?}");
+    assert!(beside >= 5 && stored_beside, "{beside} acknowledged beside them, stored: {stored_beside}");
+    let settled = poll_until(LIMIT, "all have an outcome", || {
+        let account = account();
+        (account["pending"] == 0).then_some(account)
+    });
+    assert_eq!(settled["stored"], ENDLESS + beside + 1, "{settled}");
+    assert_eq!(stopped(&settled), ENDLESS, "{settled}");
+}
+
+#[test]
+fn warnings_and_unknown_names_are_counted_and_no_listing_quotes_a_key() {
+    const KEY: &str = "4jggokgpepnvsb2uv4s40d59ov";
+    let [broker] = free_addresses();
+    let dir = tempfile::tempdir().expect("a directory");
+    let (process, http) = with_one_worker(broker, dir.path());
+    let ask = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
+        command.args(["--config", "nadikota.toml"]).args(arguments).current_dir(dir.path());
+        let output =
+            command.env("NADIKOTA__DATA_DIR", dir.path().join("data")).output().expect("the program");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        text(&output.stdout)
+    };
+    let topic = format!("/json/{KEY}/d1/attrs");
+    let message = format!("{{\"temp\":\"{KEY}\"}}");
+    std::fs::write(dir.path().join("message.json"), &message).expect("a file");
+    publish(broker, "key", &[(topic.clone(), message.clone().into_bytes())]);
+    publish(broker, "gauge", &[("bin/d1".to_owned(), vec![2_u8]), ("bin/d1".to_owned(), vec![2_u8, 1])]);
+    let metrics = poll_until(LIMIT, "all are counted", || {
+        let told = http::get(http, "/metrics").ok()?.body;
+        told.contains("nadikota_codec_warnings_total{profile=\"gauge\"} 2").then_some(told)
+    });
+    assert!(metrics.contains("nadikota_unknown_names_total{profile=\"gauge\"} 4"), "{metrics}");
+    assert!(metrics.contains("nadikota_unknown_names_total{profile=\"generic\"} 0"), "{metrics}");
+    poll_until(LIMIT, "the quarantine has it", || {
+        ask(&["quarantine", "list"]).contains("wrong_type").then_some(())
+    });
+    let listed: Value =
+        serde_json::from_str(ask(&["quarantine", "list", "--json"]).lines().next().expect("one"))
+            .expect("JSON");
+    let seq = listed["seq"].to_string();
+    let refused = http::get(http, "/api/refused").expect("an answer").body;
+    let explained = ask(&["explain", "--topic", &topic, "--json", "--payload-file", "message.json"]);
+    let shown = ask(&["quarantine", "show", &seq]);
+    let told =
+        [ask(&["quarantine", "list"]), listed.to_string(), shown, refused, explained, process.output()];
+    for told in &told {
+        assert!(!told.contains(KEY), "{told}");
+    }
+    assert!(told[0].contains("\\\"***\\\" stands") || told[0].contains("\"***\" stands"), "{}", told[0]);
+    assert_eq!(process.output().matches("the codec warns").count(), 1, "{}", process.output());
 }

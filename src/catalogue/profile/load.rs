@@ -42,6 +42,15 @@ struct Entry {
     variables: Option<BTreeMap<String, String>>,
     decoder: Option<String>,
     layout: Option<toml::Value>,
+    port: Option<Ports>,
+}
+
+/// One port or several.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+enum Ports {
+    One(u16),
+    Several(Vec<u16>),
 }
 
 impl Entry {
@@ -153,8 +162,20 @@ fn profile(name: &str, line: &[&Entry], catalogue: &Catalogue, say: &mut impl Fn
             None
         })
     });
+    let ports = match line.iter().find_map(|entry| entry.port.clone()) {
+        None => Vec::new(),
+        Some(Ports::One(port)) => vec![port],
+        Some(Ports::Several(ports)) => {
+            if ports.is_empty() {
+                say("port names no port; leave it out for all".to_owned());
+            }
+            ports
+        }
+    };
     Profile {
         decoder,
+        ports,
+        heard: Arc::default(),
         ignored: line.iter().flat_map(|entry| &entry.ignore).cloned().collect(),
         name: name.into(),
         measurement: line.iter().find_map(|entry| entry.measurement.as_deref()).map(Arc::from),

@@ -1,5 +1,6 @@
 //! Profiles: how a device model's names map to quantities, and which profile a device gets.
 
+mod heard;
 mod load;
 mod mapping;
 #[cfg(test)]
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+pub use self::heard::Heard;
 pub use self::mapping::Mapping;
 
 use super::Decoder;
@@ -34,6 +36,10 @@ pub struct Profile {
     pub names: HashMap<String, Mapping, Seeded>,
     /// What reads the bytes that its devices send.
     pub decoder: Option<Decoder>,
+    /// The ports of its readings; uplinks on others are none. Empty: any.
+    pub ports: Vec<u16>,
+    /// What its devices told beyond it.
+    pub heard: Arc<Heard>,
     /// Names with a `*` in them, asked when no name fits; in the order of their text.
     patterns: Vec<Pattern>,
 }
@@ -88,6 +94,22 @@ impl Profiles {
         self.by_name.get(name)
     }
 
+    /// Each with what was heard of its devices, in the order of their names.
+    pub fn heard(&self) -> Vec<(&str, &Heard)> {
+        let mut heard: Vec<_> = self.by_name.iter().map(|(name, one)| (name.as_str(), &*one.heard)).collect();
+        heard.sort_unstable_by_key(|(name, _)| *name);
+        heard
+    }
+
+    /// Goes on from the counts of a former configuration.
+    pub fn follow(&self, former: &Self) {
+        for (name, profile) in &self.by_name {
+            if let Some(former) = former.by_name.get(name).filter(|former| !Arc::ptr_eq(former, profile)) {
+                profile.heard.follow(&former.heard);
+            }
+        }
+    }
+
     /// The names of all, in order.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<_> = self.by_name.keys().map(String::as_str).collect();
@@ -103,8 +125,9 @@ impl Profiles {
         })
     }
 
-    /// The profile that lists this device model.
+    /// The profile that lists this device model, else the one of this name.
     pub fn of_model(&self, model: &str) -> Option<&Arc<Profile>> {
-        self.by_model.get(model)
+        // What a network server calls generic is no word of ours.
+        self.by_model.get(model).or_else(|| self.by_name.get(model).filter(|_| model != "generic"))
     }
 }

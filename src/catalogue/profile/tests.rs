@@ -39,6 +39,20 @@ fn units_scales_sentinels_and_words_are_applied() {
 }
 
 #[test]
+fn ports_are_one_or_several_and_inherited() {
+    let file = "[profiles.a]\nport = 85\n[profiles.b]\nextends = \"a\"\n[profiles.c]\nextends = \"a\"\nport = [1, 2]\n\
+                [profiles.d]\n";
+    let profiles = Profiles::load(&[("p.toml".to_owned(), file.to_owned())], &catalogue()).unwrap();
+    let ports = ["a", "b", "c", "d"].map(|name| profiles.get(name).unwrap().ports.clone());
+    assert_eq!(ports, [vec![85], vec![85], vec![1, 2], vec![]]);
+    for wrong in ["[]", "70000", "\"85\""] {
+        let file = format!("[profiles.a]\nport = {wrong}\n");
+        let told = Profiles::load(&[("p.toml".to_owned(), file)], &catalogue()).unwrap_err();
+        assert!(told[0].contains("port"), "{told:?}");
+    }
+}
+
+#[test]
 fn all_mistakes_of_profiles_are_told() {
     let file = "[profiles.p.names]\na = \"heat\"\nb = { quantity = \"water_level_m\", unit = \"Cel\" }\n\
                 c = { quantity = \"water_level_m\", unit = \"ell\" }\n\

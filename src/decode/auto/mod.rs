@@ -61,7 +61,7 @@ impl Auto {
     }
 
     /// The format of this message.
-    pub(super) fn recognise(&self, topic: &str, payload: &[u8]) -> Result<&Format, Rejection> {
+    pub fn recognise(&self, topic: &str, payload: &[u8]) -> Result<&Format, Rejection> {
         let name = name(topic, payload)?;
         let found = self.formats.iter().find(|format| format.name() == name);
         found.ok_or_else(|| undecided(&[name], "it takes settings of its own"))

@@ -35,6 +35,9 @@ struct Event<'a> {
     /// v3.
     #[serde(borrow)]
     device_profile_name: Option<Cow<'a, str>>,
+    /// v3.
+    #[serde(borrow)]
+    tags: Option<Tags<'a>>,
     #[serde(borrow)]
     object: Option<&'a RawValue>,
     /// v3.
@@ -75,6 +78,17 @@ struct DeviceInfo<'a> {
     dev_eui: Option<Cow<'a, str>>,
     #[serde(borrow)]
     device_profile_name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    tags: Option<Tags<'a>>,
+}
+
+/// Tags of the device, or of its device profile, that say what it is.
+#[derive(Deserialize)]
+struct Tags<'a> {
+    #[serde(borrow)]
+    profile: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    model: Option<Cow<'a, str>>,
 }
 
 /// Events that hold no reading, by the last level of their topic.
@@ -93,10 +107,14 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
         return Ok(other);
     }
     let v3 = event.device_info.is_none();
-    let (told, model) = match event.device_info {
-        Some(info) => (info.dev_eui, info.device_profile_name),
-        None => (event.dev_eui.as_deref().map(eui).transpose()?.map(Cow::Owned), event.device_profile_name),
+    let (told, model, tags) = match event.device_info {
+        Some(info) => (info.dev_eui, info.device_profile_name, info.tags),
+        None => {
+            let told = event.dev_eui.as_deref().map(eui).transpose()?.map(Cow::Owned);
+            (told, event.device_profile_name, event.tags)
+        }
     };
+    let (profile, kind) = tags.map_or((None, None), |tags| (tags.profile, tags.model));
     let gateway_time = || event.rx_info.0.iter().find_map(|heard| heard.time.clone()).filter(|_| v3);
     let time = event.time.or_else(gateway_time);
     let time = time.map(|time| TimeFormat::Iso.read(&Told::Text(time), hints.zone)).transpose()?;
@@ -117,6 +135,7 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
         let (device, warnings) = (told, Vec::new());
         return Ok(Decoded::Uplink(Box::new(Uplink {
             device,
+            tagged: profile.into_iter().chain(kind).collect(),
             model,
             time,
             port,
@@ -139,6 +158,7 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
     let battery =
         event.battery_level.filter(|_| !event.external_power_source && !event.battery_level_unavailable);
     let readings = status(event.margin, battery);
+    let model = profile.or(model);
     Ok(Decoded::Samples { samples: vec![Sample { device: told, model, time, readings }], rest: None })
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn recognised(bytes: &[u8]) -> bool {
     for _ in 0..MOST_BEFORE {
         match fields.next() {
             Ok(Some(field)) if field.number == 3 => {
-                let eui = device_info(&field).ok().and_then(|(eui, _)| eui).unwrap_or_default();
+                let eui = device_info(&field).ok().and_then(|told| told.eui).unwrap_or_default();
                 return eui.len() == 16 && eui.bytes().all(|digit| digit.is_ascii_hexdigit());
             }
             Ok(Some(_)) => {}
@@ -53,7 +53,11 @@ fn uplink<'a>(bytes: &'a [u8], hints: &Hints<'_>) -> Result<Decoded<'a>, Rejecti
     while let Some(field) = fields.next()? {
         match field.number {
             2 => uplink.time = Some(timestamp(&field)?),
-            3 => (uplink.device, uplink.model) = device_info(&field)?,
+            3 => {
+                let told = device_info(&field)?;
+                (uplink.device, uplink.model) = (told.eui, told.profile_name);
+                uplink.tagged = told.profile.into_iter().chain(told.model).collect();
+            }
             7 => count = field.varint()?,
             8 => uplink.port = u16::try_from(field.varint()?).unwrap_or(u16::MAX),
             10 => uplink.bytes = field.bytes()?.to_vec(),
@@ -88,7 +92,10 @@ fn device_status(bytes: &[u8]) -> Result<Decoded<'_>, Rejection> {
     while let Some(field) = fields.next()? {
         match field.number {
             2 => sample.time = Some(timestamp(&field)?),
-            3 => (sample.device, sample.model) = device_info(&field)?,
+            3 => {
+                let told = device_info(&field)?;
+                (sample.device, sample.model) = (told.eui, told.profile.or(told.profile_name));
+            }
             5 => margin = field.signed()?,
             6 | 7 => unknown |= field.varint()? != 0,
             8 => battery = field.short_float()?,
@@ -119,18 +126,45 @@ fn timestamp(field: &Field<'_>) -> Result<i64, Rejection> {
 
 type Told<'a> = Option<std::borrow::Cow<'a, str>>;
 
-/// EUI and the name of the device profile.
-fn device_info<'a>(field: &Field<'a>) -> Result<(Told<'a>, Told<'a>), Rejection> {
-    let (mut eui, mut profile) = (None, None);
+/// EUI, the name of the device profile, and the tags that say what the device is.
+#[derive(Default)]
+struct Info<'a> {
+    eui: Told<'a>,
+    profile_name: Told<'a>,
+    profile: Told<'a>,
+    model: Told<'a>,
+}
+
+fn device_info<'a>(field: &Field<'a>) -> Result<Info<'a>, Rejection> {
+    let mut told = Info::default();
     let mut fields = field.message()?;
     while let Some(inner) = fields.next()? {
         match inner.number {
-            6 => profile = Some(inner.text()?.into()),
-            8 => eui = Some(inner.text()?.into()),
+            6 => told.profile_name = Some(inner.text()?.into()),
+            8 => told.eui = Some(inner.text()?.into()),
+            9 => match tag(&inner)? {
+                ("profile", value) => told.profile = Some(value.into()),
+                ("model", value) => told.model = Some(value.into()),
+                _ => {}
+            },
             _ => {}
         }
     }
-    Ok((eui, profile))
+    Ok(told)
+}
+
+/// Key and value of one tag.
+fn tag<'a>(field: &Field<'a>) -> Result<(&'a str, &'a str), Rejection> {
+    let (mut key, mut value) = ("", "");
+    let mut fields = field.message()?;
+    while let Some(inner) = fields.next()? {
+        match inner.number {
+            1 => key = inner.text()?,
+            2 => value = inner.text()?,
+            _ => {}
+        }
+    }
+    Ok((key, value))
 }
 
 /// RSSI and SNR of one gateway.

@@ -52,6 +52,11 @@ const PROFILES: &str = r#"
 [profiles.air]
 measurement = "air_quality"
 names = { t = "air_temperature_c" }
+[profiles.gauge]
+models = ["G1"]
+codec = "gauge.js"
+port = [1, 85]
+names = { t = "air_temperature_c" }
 [profiles.node]
 measurement = "weather"
 [profiles.node.names]

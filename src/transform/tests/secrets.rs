@@ -28,6 +28,27 @@ fn an_explanation_does_not_tell_the_key_of_a_topic() {
 }
 
 #[test]
+fn a_reason_and_an_explanation_do_not_quote_the_key_of_the_topic() {
+    let route = "[[routes]]\ntopic = \"/json/{secret}/{device}/attrs\"\nformat = \"fiware_json\"\nprofile = \"air\"\n";
+    let transform = build(route);
+    const KEY: &str = "4jggokgpepnvsb2uv4s40d59ov";
+    let topic = format!("/json/{KEY}/d1/attrs");
+    for (payload, reason) in [
+        (format!(r#"{{"t":"{KEY}"}}"#), Some(Reason::WrongType)),
+        (format!(r#"{{"t":"{}{KEY}"}}"#, "x".repeat(25)), Some(Reason::WrongType)),
+        (format!(r#"{{"t":20,"{KEY}":5}}"#), None),
+        (format!(r#"{{"t":20,"id":"{KEY}","x":{{"value":"{KEY}"}}}}"#), Some(Reason::WrongType)),
+    ] {
+        let record = record(topic.as_bytes(), payload.as_bytes());
+        let (decision, _) = apply(&transform, &record);
+        assert_eq!(super::reason(&decision), reason, "{payload}");
+        assert!(!format!("{decision:?}").contains("4jggokgp"), "{decision:?}");
+        let told = serde_json::to_string(&transform.explain(&record, &State::default())).unwrap();
+        assert!(told.contains("***") && !told.contains("4jggokgp"), "{told}");
+    }
+}
+
+#[test]
 fn a_tag_that_holds_the_topic_does_not_hold_its_key() {
     let (transform, mut points) = (build(ROUTES), Vec::new());
     let decision =
