@@ -15,7 +15,7 @@ use crate::outcome::Rejection;
 use crate::reading::Sample;
 
 pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
-    let mut readings = pick::object(text, hints)?;
+    let mut readings = pick::object(text, &["serialno", "model"], hints)?;
     let device = pick::take_text(&mut readings, "serialno").filter(|serial| !serial.is_empty());
     let model = pick::take_text(&mut readings, "model");
     for about in ["firmware", "ledMode", "bootCount", "monitorDisplayCompensatedValues"] {

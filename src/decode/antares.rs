@@ -10,6 +10,7 @@
 
 use std::borrow::Cow;
 
+use super::flatten::number;
 use super::path::Path;
 use super::told::{TimeFormat, Told};
 use super::tree::{self, Node};
@@ -131,9 +132,9 @@ fn read<'a>(con: &Node<'a>, hints: &Hints<'_>, out: &mut Vec<Reading<'a>>) -> Re
 /// The content's text was unescaped, so nothing of it can be borrowed from the payload.
 fn owned<'a>(reading: Reading<'_>, hints: &Hints<'_>) -> Reading<'a> {
     let value = match reading.value {
-        ReadingValue::Text(text) => match text.trim().parse() {
-            Ok(number) if hints.number_text => ReadingValue::Number(number),
-            _ => ReadingValue::Text(Cow::Owned(text.into_owned())),
+        ReadingValue::Text(text) => match number(&text).filter(|_| hints.number_text) {
+            Some(number) => ReadingValue::Number(number),
+            None => ReadingValue::Text(Cow::Owned(text.into_owned())),
         },
         ReadingValue::Number(number) => ReadingValue::Number(number),
         ReadingValue::Boolean(on) => ReadingValue::Boolean(on),

@@ -26,6 +26,8 @@ pub(super) struct Wanted<'w> {
     pub(super) model: Option<&'w Path>,
     /// The array whose objects are samples of their own.
     pub(super) samples: Option<&'w Path>,
+    /// Names whose text stays text, whatever it looks like: `0042` is not 42 where it names a thing.
+    pub(super) as_told: &'w [&'w str],
     /// Between the names of nested objects.
     pub(super) separator: &'w str,
 }
@@ -145,7 +147,10 @@ impl<'de> State<'de, '_> {
 
 impl<'de> Walk<'_, 'de, '_> {
     fn text<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
-        let value = match number(&text).filter(|_| self.state.hints.number_text) {
+        let Self { state, key } = &self;
+        let path = key.as_deref().unwrap_or(&state.path);
+        let may_be_number = state.hints.number_text && !state.wanted.as_told.contains(&path);
+        let value = match number(&text).filter(|_| may_be_number) {
             Some(number) => ReadingValue::Number(number),
             None => ReadingValue::Text(text.clone()),
         };
@@ -166,15 +171,17 @@ impl<'de> Walk<'_, 'de, '_> {
             return Ok(());
         }
         if is(state.wanted.model) {
-            if let ReadingValue::Text(model) = value {
+            if let Told::Text(model) = told {
                 state.moment().sample.model = Some(model);
             }
             return Ok(());
         }
         if is(state.wanted.device) {
-            let device = match value {
-                ReadingValue::Text(text) => text,
-                ReadingValue::Number(number) => number.to_string().into(),
+            let device = match (told, value) {
+                // As it was told: `0042` is another device than `42`.
+                (Told::Text(text), _) => text,
+                (Told::Whole(number), _) => number.to_string().into(),
+                (_, ReadingValue::Number(number)) => number.to_string().into(),
                 _ => return Ok(()),
             };
             // Each sample of an array may carry it, so length times count must stay bounded here too.
@@ -201,9 +208,10 @@ impl<'de> Walk<'_, 'de, '_> {
     }
 }
 
-/// A number that came as text, where the profile says that it may.
-fn number(text: &str) -> Option<f64> {
-    text.trim().parse().ok()
+/// A number that came as text, where the profile says that it may. `NaN` and `inf` are words, and what a word means the
+/// profile's sentinels say.
+pub(super) fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_, 'de, '_> {

@@ -96,12 +96,14 @@ pub(super) fn decode<'a>(
         let detail = "neither a JSON object nor an array of them; for a bare value use format = \"value\"";
         return Err(Rejection::new(Reason::Malformed, detail));
     }
+    let as_told: Vec<&str> = settings.entry.iter().flat_map(Entry::names).collect();
     let wanted = Wanted {
         time: settings.time.as_ref(),
         offset: settings.offset.as_ref(),
         device: settings.device.as_ref(),
         model: settings.model.as_ref(),
         samples: settings.samples.as_ref(),
+        as_told: &as_told,
         separator: &settings.separator,
     };
     let flat = flatten(text, &wanted, hints)?;
@@ -155,6 +157,11 @@ fn alike(one: &Sample<'_>, other: &Sample<'_>) -> bool {
 }
 
 impl Entry {
+    /// The members that name something.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.name).chain(self.unit.as_deref())
+    }
+
     /// Makes one reading of the members that name it; other members stay as they are.
     fn apply(&self, sample: &mut Sample<'_>) -> Result<(), Rejection> {
         let mut take = |wanted: &str| {

@@ -10,12 +10,17 @@ use super::told::{TimeFormat, Told};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue};
 
-/// The readings of one JSON object; names of nested objects are joined by a dot.
-pub(super) fn object<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Vec<Reading<'a>>, Rejection> {
+/// The readings of one JSON object; names of nested objects are joined by a dot. The text of those in `as_told` is
+/// never taken for a number.
+pub(super) fn object<'a>(
+    text: &'a str,
+    as_told: &[&str],
+    hints: &Hints<'_>,
+) -> Result<Vec<Reading<'a>>, Rejection> {
     if !text.trim_start().starts_with('{') {
         return Err(Rejection::new(Reason::Malformed, "at byte 0: no JSON object"));
     }
-    let flat = flatten(text, &Wanted { separator: ".", ..Wanted::default() }, hints)?;
+    let flat = flatten(text, &Wanted { as_told, separator: ".", ..Wanted::default() }, hints)?;
     Ok(flat.base.sample.readings)
 }
 

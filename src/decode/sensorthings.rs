@@ -25,7 +25,7 @@ pub(super) fn decode<'a>(topic: &'a str, text: &'a str, hints: &Hints<'_>) -> Re
         return Ok(Decoded::NotData("another entity than an observation".to_owned()));
     }
     let in_topic = levels.next().filter(|level| is_stream(level));
-    let mut readings = pick::object(text, hints)?;
+    let mut readings = pick::object(text, &["Datastream.@iot.id", "MultiDatastream.@iot.id"], hints)?;
     let in_payload = stream(&readings, "Datastream").or_else(|| stream(&readings, "MultiDatastream"));
     let Some(device) = in_topic.map(Cow::Borrowed).or(in_payload) else {
         let detail = "neither the topic nor the payload names the datastream";
