@@ -19,6 +19,10 @@ use crate::outcome::{Reason, Rejection};
 use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
 use crate::settings::Section;
 
+/// The first and the last of oneM2M's operations; between them stand retrieve, update and delete.
+const CREATE: i64 = 1;
+const NOTIFY: i64 = 5;
+
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// Inside the content.
@@ -51,15 +55,15 @@ pub(super) fn decode<'a>(
         }
         return Ok(Decoded::NotData("a primitive without a content instance".to_owned()));
     };
-    let operation = either(primitive, "op");
-    if operation.is_some_and(|operation| !matches!(operation, Node::Whole(1 | 5))) {
+    let operation = either(primitive, "op").map(operation).transpose()?;
+    if operation.is_some_and(|operation| !matches!(operation, CREATE | NOTIFY)) {
         return Ok(Decoded::NotData("a request that creates nothing".to_owned()));
     }
     let Some(told) = instance.get("con") else {
         return Err(Rejection::new(Reason::NoValue, "a content instance without content (con)"));
     };
     let device = match (either(primitive, "to"), instance.get("pi")) {
-        (Some(Node::Text(to)), _) if matches!(operation, Some(Node::Whole(1))) => last(to),
+        (Some(Node::Text(to)), _) if operation == Some(CREATE) => last(to),
         (_, Some(Node::Text(parent))) => last(parent),
         _ => None,
     };
@@ -80,6 +84,23 @@ pub(super) fn decode<'a>(
     }
     let sample = Sample { device, time, readings, ..Sample::default() };
     Ok(Decoded::Samples { samples: vec![sample], rest: None })
+}
+
+/// What a request asks for; some write the number as text.
+fn operation(told: &Node<'_>) -> Result<i64, Rejection> {
+    let number = match told {
+        Node::Whole(number) => Some(*number),
+        Node::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| (CREATE..=NOTIFY).contains(number)).ok_or_else(|| {
+        let shown = match told {
+            Node::Text(text) => super::shown(text),
+            Node::Whole(number) => number.to_string(),
+            _ => "what is told".to_owned(),
+        };
+        Rejection::new(Reason::Malformed, format!("op: \"{shown}\" is no operation of oneM2M"))
+    })
 }
 
 /// A member by its short name, which some write with its prefix.

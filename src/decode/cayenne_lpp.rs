@@ -135,11 +135,9 @@ pub(super) fn decode(bytes: &[u8], most: usize) -> Result<Sample<'static>, Rejec
             // Each in one piece to its place: a reading put together elsewhere first takes twice the time.
             match plain.names.get(usize::from(channel).saturating_add(1)) {
                 Some(name) => sample.readings.push(reading(Cow::Borrowed(name), value, plain.unit)),
-                None => sample.readings.push(reading(
-                    named(plain.name(), channel, "").into(),
-                    value,
-                    plain.unit,
-                )),
+                None => {
+                    sample.readings.push(reading(named(plain.name(), channel, "").into(), value, plain.unit))
+                }
             }
             continue;
         }
@@ -171,10 +169,11 @@ pub(super) fn decode(bytes: &[u8], most: usize) -> Result<Sample<'static>, Rejec
             // Its size stands before it and counts itself; a route of positions is no reading.
             240 => {
                 let at = reader.offset();
-                let left = usize::from(reader.byte("a polyline's size")?).checked_sub(1).ok_or_else(|| {
-                    let detail = format!("byte {at}: a polyline's size of 0, which counts itself");
-                    Rejection::new(Reason::Malformed, detail)
-                })?;
+                let left =
+                    usize::from(reader.byte("a polyline's size")?).checked_sub(1).ok_or_else(|| {
+                        let detail = format!("byte {at}: a polyline's size of 0, which counts itself");
+                        Rejection::new(Reason::Malformed, detail)
+                    })?;
                 reader.skip(left, "a polyline")?;
             }
             _ => {
