@@ -14,7 +14,7 @@ use super::flatten::number;
 use super::path::Path;
 use super::told::{TimeFormat, Told};
 use super::tree::{self, Node};
-use super::{Decoded, Hints};
+use super::{Decoded, Hints, at};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
 use crate::settings::Section;
@@ -62,7 +62,7 @@ pub(super) fn decode<'a>(
     let Some(told) = instance.get("con") else {
         return Err(Rejection::new(Reason::NoValue, "a content instance without content (con)"));
     };
-    let device = match (either(primitive, "to"), instance.get("pi")) {
+    let device = match (once(primitive, "to")?, instance.once("pi")?) {
         (Some(Node::Text(to)), _) if operation == Some(CREATE) => last(to),
         (_, Some(Node::Text(parent))) => last(parent),
         _ => None,
@@ -73,14 +73,20 @@ pub(super) fn decode<'a>(
     let mut readings = Vec::new();
     read(told, hints, &mut readings)?;
     let mut time = None;
-    if let Some(wanted) = &settings.time
-        && let Some(at) = readings.iter().position(|reading| wanted.is(&reading.name))
-    {
-        time = Some(settings.time_format.read(&told_of(readings.remove(at).value), hints.zone)?);
+    if let Some(wanted) = &settings.time {
+        let mut found = readings.iter().enumerate().filter(|(_, reading)| wanted.is(&reading.name));
+        let (first, second) = (found.next().map(|(index, _)| index), found.next());
+        if second.is_some() && wanted.is_one() {
+            return Err(tree::told_twice(&wanted.to_string()));
+        }
+        if let Some(index) = first {
+            let read = settings.time_format.read(&told_of(readings.remove(index).value), hints.zone);
+            time = Some(read.map_err(at(wanted))?);
+        }
     }
     if time.is_none() {
-        let told = instance.get("ct").map(Node::told);
-        time = told.map(|told| TimeFormat::Iso.read(&told, hints.zone)).transpose()?;
+        let told = instance.once("ct")?.map(Node::told);
+        time = told.map(|told| TimeFormat::Iso.read(&told, hints.zone)).transpose().map_err(at("ct"))?;
     }
     let sample = Sample { device, time, readings, ..Sample::default() };
     Ok(Decoded::Samples { samples: vec![sample], rest: None })
@@ -108,6 +114,16 @@ fn either<'n, 'a>(node: &'n Node<'a>, name: &str) -> Option<&'n Node<'a>> {
     let Node::Object(members) = node else { return None };
     let same = |key: &str| key.strip_prefix("m2m:").unwrap_or(key) == name;
     members.iter().find(|(key, _)| same(key)).map(|(_, member)| member)
+}
+
+/// The same for what says whose the readings are.
+fn once<'n, 'a>(node: &'n Node<'a>, name: &str) -> Result<Option<&'n Node<'a>>, Rejection> {
+    let Node::Object(members) = node else { return Ok(None) };
+    let same = |(key, _): &&(Cow<'_, str>, Node<'_>)| key.strip_prefix("m2m:").unwrap_or(key) == name;
+    match members.iter().filter(same).nth(1) {
+        Some(_) => Err(tree::told_twice(name)),
+        None => Ok(either(node, name)),
+    }
 }
 
 fn told_of(value: ReadingValue<'_>) -> Told<'_> {

@@ -21,12 +21,12 @@ const NOWHERE: [(&str, f64); 3] = [("GPS_lat", -200.0), ("GPS_lon", -200.0), ("G
 
 pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
     let message = tree::parse(text, hints)?;
-    let device = match message.get("esp8266id") {
+    let device = match message.once("esp8266id")? {
         Some(Node::Text(id)) => Some(id.clone()),
         Some(Node::Whole(id)) => Some(Cow::Owned(id.to_string())),
         _ => None,
     };
-    let time = message.get("age").map(|age| received_before(age, hints.now)).transpose()?;
+    let time = message.once("age")?.map(|age| received_before(age, hints.now)).transpose()?;
     let Some(Node::List(values)) = message.get("sensordatavalues") else {
         return Err(Rejection::new(Reason::Malformed, "there is no list \"sensordatavalues\""));
     };

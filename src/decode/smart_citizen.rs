@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 
 use super::few::Few;
 use super::told::{TimeFormat, Told};
-use super::{Decoded, Hints, malformed, text};
+use super::{Decoded, Hints, at, malformed, text};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue, Sample};
 use crate::secret::Secret;
@@ -135,7 +135,7 @@ fn batch<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Samples<'a>, Rejection>
 /// One entry of a batch.
 fn moment<'a>(entry: &str) -> Result<Sample<'a>, Rejection> {
     let entry: Entry<'_> = serde_json::from_str(entry).map_err(|error| malformed(&error))?;
-    let time = entry.recorded_at.map(utc).transpose()?;
+    let time = entry.recorded_at.map(utc).transpose().map_err(at("recorded_at"))?;
     let readings = entry.sensors.0.into_iter().map(|sensor| reading(sensor.id, sensor.value)).collect();
     Ok(Sample { time, readings, ..Sample::default() })
 }

@@ -18,7 +18,7 @@ use super::bytes::{base64, hex};
 use super::few::Few;
 use super::flatten::flatten_object;
 use super::told::{TimeFormat, Told};
-use super::{Decoded, Hints, malformed};
+use super::{Decoded, Hints, at, malformed};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue, Sample, Uplink};
 
@@ -101,7 +101,8 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
     let heard = event.rx_info.map(|heard| heard.0).unwrap_or_default();
     let gateway_time = || heard.iter().find_map(|heard| heard.time.clone()).filter(|_| v3);
     let time = event.time.or_else(gateway_time);
-    let time = time.map(|time| TimeFormat::Iso.read(&Told::Text(time), hints.zone)).transpose()?;
+    let time = time.map(|time| TimeFormat::Iso.read(&Told::Text(time), hints.zone)).transpose();
+    let time = time.map_err(at("time"))?;
     let bytes = event.data.as_deref().map(base64).transpose()?.unwrap_or_default();
     let decoded = match (&event.object, event.object_json) {
         (Some(object), _) => Some(flatten_object(object.get(), hints)?),
