@@ -1,5 +1,6 @@
 // Milesight WS302, sound level. Frames after the maker's table of channels (SensorDecoders, WS302). The first byte of
-// a sound level tells the weighting; only A in dB(A) with fast response is what the names below say.
+// a sound level tells both weightings, and the names do: by frequency (z, a, c) and by time (i, f, s). laf, laeq and
+// lafmax are in dB(A); lcs, lceq and lcsmax are not.
 
 // Bytes of each value, by channel and type.
 var sizes = {
@@ -10,7 +11,6 @@ var sizes = {
 function decodeUplink(input) {
   var bytes = input.bytes;
   var data = {};
-  var history = [];
   for (var at = 0; at < bytes.length;) {
     var channel = bytes[at];
     var type = bytes[at + 1];
@@ -22,29 +22,37 @@ function decodeUplink(input) {
     if (part.length < size) {
       return { errors: ["byte " + at + ": the frame is cut off"] };
     }
-    read(channel * 256 + type, part, data, history);
+    if (!read(channel * 256 + type, part, data)) {
+      return { errors: ["byte " + (at + 2) + ": the weighting " + part[0] + " is unknown, and so is what the levels mean"] };
+    }
     at += 2 + size;
   }
-  return { data: history.length > 0 ? history.concat(Object.keys(data).length > 0 ? [data] : []) : data };
+  return { data: data };
 }
 
 
-function read(key, part, data, history) {
+function read(key, part, data) {
   switch (key) {
     case 0x0175: data.battery = part[0]; break;
-    case 0x055b: data.weighting = part[0]; data.laf = u16(part, 1) / 10; data.laeq = u16(part, 3) / 10; data.lafmax = u16(part, 5) / 10; break;
+    case 0x055b: return sound(part, data);
     default: break;
   }
+  return true;
+}
+
+function sound(part, data) {
+  var frequency = ["z", "a", "c"][part[0] & 3];
+  var time = ["i", "f", "s"][part[0] >> 2 & 3];
+  if (frequency === undefined || time === undefined) {
+    return false;
+  }
+  data.weighting = part[0];
+  data["l" + frequency + time] = u16(part, 1) / 10;
+  data["l" + frequency + "eq"] = u16(part, 3) / 10;
+  data["l" + frequency + time + "max"] = u16(part, 5) / 10;
+  return true;
 }
 
 function u16(part, at) {
   return part[at] | part[at + 1] << 8;
-}
-
-function i16(part, at) {
-  return u16(part, at) << 16 >> 16;
-}
-
-function u32(part, at) {
-  return (u16(part, at) | u16(part, at + 2) << 16) >>> 0;
 }

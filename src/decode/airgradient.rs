@@ -12,11 +12,14 @@
 
 use super::{Decoded, Hints, pick};
 use crate::outcome::Rejection;
-use crate::reading::Sample;
+use crate::reading::{ReadingValue, Sample};
 
 pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
-    let mut readings = pick::object(text, hints)?;
-    let device = pick::take_text(&mut readings, "serialno").filter(|serial| !serial.is_empty());
+    let mut readings = pick::object(text, &["serialno", "model"], hints)?;
+    let device = match pick::once(&mut readings, "serialno")? {
+        Some(ReadingValue::Text(serial)) => Some(serial).filter(|serial| !serial.is_empty()),
+        _ => None,
+    };
     let model = pick::take_text(&mut readings, "model");
     for about in ["firmware", "ledMode", "bootCount", "monitorDisplayCompensatedValues"] {
         pick::take(&mut readings, about);

@@ -10,13 +10,18 @@
 
 use std::borrow::Cow;
 
+use super::flatten::number;
 use super::path::Path;
 use super::told::{TimeFormat, Told};
 use super::tree::{self, Node};
-use super::{Decoded, Hints};
+use super::{Decoded, Hints, at};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
 use crate::settings::Section;
+
+/// The first and the last of oneM2M's operations; between them stand retrieve, update and delete.
+const CREATE: i64 = 1;
+const NOTIFY: i64 = 5;
 
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -50,15 +55,15 @@ pub(super) fn decode<'a>(
         }
         return Ok(Decoded::NotData("a primitive without a content instance".to_owned()));
     };
-    let operation = either(primitive, "op");
-    if operation.is_some_and(|operation| !matches!(operation, Node::Whole(1 | 5))) {
+    let operation = either(primitive, "op").map(operation).transpose()?;
+    if operation.is_some_and(|operation| !matches!(operation, CREATE | NOTIFY)) {
         return Ok(Decoded::NotData("a request that creates nothing".to_owned()));
     }
     let Some(told) = instance.get("con") else {
         return Err(Rejection::new(Reason::NoValue, "a content instance without content (con)"));
     };
-    let device = match (either(primitive, "to"), instance.get("pi")) {
-        (Some(Node::Text(to)), _) if matches!(operation, Some(Node::Whole(1))) => last(to),
+    let device = match (once(primitive, "to")?, instance.once("pi")?) {
+        (Some(Node::Text(to)), _) if operation == Some(CREATE) => last(to),
         (_, Some(Node::Text(parent))) => last(parent),
         _ => None,
     };
@@ -68,17 +73,40 @@ pub(super) fn decode<'a>(
     let mut readings = Vec::new();
     read(told, hints, &mut readings)?;
     let mut time = None;
-    if let Some(wanted) = &settings.time
-        && let Some(at) = readings.iter().position(|reading| wanted.is(&reading.name))
-    {
-        time = Some(settings.time_format.read(&told_of(readings.remove(at).value), hints.zone)?);
+    if let Some(wanted) = &settings.time {
+        let mut found = readings.iter().enumerate().filter(|(_, reading)| wanted.is(&reading.name));
+        let (first, second) = (found.next().map(|(index, _)| index), found.next());
+        if second.is_some() && wanted.is_one() {
+            return Err(tree::told_twice(&wanted.to_string()));
+        }
+        if let Some(index) = first {
+            let read = settings.time_format.read(&told_of(readings.remove(index).value), hints.zone);
+            time = Some(read.map_err(at(wanted))?);
+        }
     }
     if time.is_none() {
-        let told = instance.get("ct").map(Node::told);
-        time = told.map(|told| TimeFormat::Iso.read(&told, hints.zone)).transpose()?;
+        let told = instance.once("ct")?.map(Node::told);
+        time = told.map(|told| TimeFormat::Iso.read(&told, hints.zone)).transpose().map_err(at("ct"))?;
     }
     let sample = Sample { device, time, readings, ..Sample::default() };
     Ok(Decoded::Samples { samples: vec![sample], rest: None })
+}
+
+/// What a request asks for; some write the number as text.
+fn operation(told: &Node<'_>) -> Result<i64, Rejection> {
+    let number = match told {
+        Node::Whole(number) => Some(*number),
+        Node::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| (CREATE..=NOTIFY).contains(number)).ok_or_else(|| {
+        let shown = match told {
+            Node::Text(text) => super::shown(text),
+            Node::Whole(number) => number.to_string(),
+            _ => "what is told".to_owned(),
+        };
+        Rejection::new(Reason::Malformed, format!("op: \"{shown}\" is no operation of oneM2M"))
+    })
 }
 
 /// A member by its short name, which some write with its prefix.
@@ -86,6 +114,16 @@ fn either<'n, 'a>(node: &'n Node<'a>, name: &str) -> Option<&'n Node<'a>> {
     let Node::Object(members) = node else { return None };
     let same = |key: &str| key.strip_prefix("m2m:").unwrap_or(key) == name;
     members.iter().find(|(key, _)| same(key)).map(|(_, member)| member)
+}
+
+/// The same for what says whose the readings are.
+fn once<'n, 'a>(node: &'n Node<'a>, name: &str) -> Result<Option<&'n Node<'a>>, Rejection> {
+    let Node::Object(members) = node else { return Ok(None) };
+    let same = |(key, _): &&(Cow<'_, str>, Node<'_>)| key.strip_prefix("m2m:").unwrap_or(key) == name;
+    match members.iter().filter(same).nth(1) {
+        Some(_) => Err(tree::told_twice(name)),
+        None => Ok(either(node, name)),
+    }
 }
 
 fn told_of(value: ReadingValue<'_>) -> Told<'_> {
@@ -131,9 +169,9 @@ fn read<'a>(con: &Node<'a>, hints: &Hints<'_>, out: &mut Vec<Reading<'a>>) -> Re
 /// The content's text was unescaped, so nothing of it can be borrowed from the payload.
 fn owned<'a>(reading: Reading<'_>, hints: &Hints<'_>) -> Reading<'a> {
     let value = match reading.value {
-        ReadingValue::Text(text) => match text.trim().parse() {
-            Ok(number) if hints.number_text => ReadingValue::Number(number),
-            _ => ReadingValue::Text(Cow::Owned(text.into_owned())),
+        ReadingValue::Text(text) => match number(&text).filter(|_| hints.number_text) {
+            Some(number) => ReadingValue::Number(number),
+            None => ReadingValue::Text(Cow::Owned(text.into_owned())),
         },
         ReadingValue::Number(number) => ReadingValue::Number(number),
         ReadingValue::Boolean(on) => ReadingValue::Boolean(on),

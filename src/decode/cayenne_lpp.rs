@@ -172,10 +172,15 @@ pub(super) fn decode(bytes: &[u8], most: usize) -> Result<Sample<'static>, Rejec
                 let seconds = reader.whole(4, false, false, "unix_time")?;
                 sample.time = Some(seconds.saturating_mul(1_000_000_000));
             }
-            // Its own size stands before it; a route of positions is no reading.
+            // Its size stands before it and counts itself; a route of positions is no reading.
             240 => {
-                let size = reader.whole(1, false, false, "a polyline's size")?;
-                reader.skip(usize::try_from(size).unwrap_or(usize::MAX), "a polyline")?;
+                let at = reader.offset();
+                let left =
+                    usize::from(reader.byte("a polyline's size")?).checked_sub(1).ok_or_else(|| {
+                        let detail = format!("byte {at}: a polyline's size of 0, which counts itself");
+                        Rejection::new(Reason::Malformed, detail)
+                    })?;
+                reader.skip(left, "a polyline")?;
             }
             _ => {
                 let detail = format!(

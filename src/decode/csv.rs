@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 
 use super::told::{TimeFormat, Told};
-use super::{Decoded, Hints, shown};
+use super::{Decoded, Hints, at, shown};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
 use crate::settings::Section;
@@ -138,11 +138,13 @@ fn sample<'a>(
             let detail = format!("{index} values, not {}", columns.len());
             return Err(Rejection::new(Reason::Malformed, detail));
         };
-        let value = value?;
+        let place = || format!("column \"{}\"", shown(name));
+        let value = value.map_err(|wrong| at(place())(wrong))?;
         if settings.time.as_deref() == Some(name) {
             if !value.is_empty() {
                 let told = Told::Text(value);
-                sample.time = Some(settings.time_format.read(&told, hints.zone)?);
+                let time = settings.time_format.read(&told, hints.zone);
+                sample.time = Some(time.map_err(|wrong| at(place())(wrong))?);
             }
         } else if settings.device.as_deref() == Some(name) {
             if value.len() > MAX_DEVICE_ID {

@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use super::path::Path;
 use super::told::{TimeFormat, Told};
-use super::{Hints, malformed};
+use super::{Hints, at, malformed};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
 
@@ -24,8 +24,12 @@ pub(super) struct Wanted<'w> {
     pub(super) offset: Option<&'w Path>,
     pub(super) device: Option<&'w Path>,
     pub(super) model: Option<&'w Path>,
+    /// What time and device are put together from.
+    pub(super) parts: &'w [Path],
     /// The array whose objects are samples of their own.
     pub(super) samples: Option<&'w Path>,
+    /// Names whose text stays text, whatever it looks like: `0042` is not 42 where it names a thing.
+    pub(super) as_told: &'w [&'w str],
     /// Between the names of nested objects.
     pub(super) separator: &'w str,
 }
@@ -35,6 +39,8 @@ pub(super) struct Wanted<'w> {
 pub(super) struct Moment<'de> {
     pub(super) told: Option<Told<'de>>,
     pub(super) offset: Option<Told<'de>>,
+    /// By their places among those that are wanted.
+    pub(super) parts: Vec<(usize, Cow<'de, str>)>,
     pub(super) sample: Sample<'de>,
 }
 
@@ -82,7 +88,11 @@ pub(super) fn flatten<'de>(
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = Walk { state: &mut state, key: None }.deserialize(&mut reader).and_then(|()| reader.end());
     match (state.refused, read) {
-        (Some(refused), _) => Err(refused),
+        (Some(Rejection { reason, detail }), Err(error)) => {
+            let place = format!("line {} column {}", error.line(), error.column());
+            Err(Rejection::new(reason, format!("{detail} at {place}")))
+        }
+        (Some(refused), Ok(())) => Err(refused),
         (None, Err(error)) => Err(malformed(&error)),
         (None, Ok(())) => Ok(state.flat),
     }
@@ -133,6 +143,14 @@ impl<'de> State<'de, '_> {
         Ok(())
     }
 
+    /// What says when or whose the readings are must not be told twice: nobody could say which is meant.
+    fn once<E: Error>(&mut self, wanted: Option<&Path>, twice: bool) -> Result<(), E> {
+        match wanted.filter(|wanted| twice && wanted.is_one()) {
+            Some(wanted) => Err(self.refuse(Reason::Malformed, format!("\"{wanted}\" is told twice"))),
+            None => Ok(()),
+        }
+    }
+
     fn count<E: Error>(&mut self) -> Result<(), E> {
         self.values += 1;
         let most = self.hints.limits.max_values;
@@ -145,7 +163,10 @@ impl<'de> State<'de, '_> {
 
 impl<'de> Walk<'_, 'de, '_> {
     fn text<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
-        let value = match number(&text).filter(|_| self.state.hints.number_text) {
+        let Self { state, key } = &self;
+        let path = key.as_deref().unwrap_or(&state.path);
+        let may_be_number = state.hints.number_text && !state.wanted.as_told.contains(&path);
+        let value = match number(&text).filter(|_| may_be_number) {
             Some(number) => ReadingValue::Number(number),
             None => ReadingValue::Text(text.clone()),
         };
@@ -157,24 +178,38 @@ impl<'de> Walk<'_, 'de, '_> {
         let Walk { state, key } = self;
         let path = key.as_deref().unwrap_or(&state.path);
         let is = |wanted: Option<&Path>| wanted.is_some_and(|wanted| wanted.is(path));
-        if is(state.wanted.time) {
-            state.moment().told = Some(told);
-            return Ok(());
+        let wanted = state.wanted;
+        if is(wanted.time) {
+            let twice = state.moment().told.replace(told).is_some();
+            return state.once(wanted.time, twice);
         }
-        if is(state.wanted.offset) {
-            state.moment().offset = Some(told);
-            return Ok(());
+        if is(wanted.offset) {
+            let twice = state.moment().offset.replace(told).is_some();
+            return state.once(wanted.offset, twice);
         }
-        if is(state.wanted.model) {
-            if let ReadingValue::Text(model) = value {
-                state.moment().sample.model = Some(model);
-            }
-            return Ok(());
+        if is(wanted.model) {
+            let Told::Text(model) = told else { return Ok(()) };
+            let twice = state.moment().sample.model.replace(model).is_some();
+            return state.once(wanted.model, twice);
         }
-        if is(state.wanted.device) {
-            let device = match value {
-                ReadingValue::Text(text) => text,
-                ReadingValue::Number(number) => number.to_string().into(),
+        if let Some(part) = wanted.parts.iter().position(|part| part.is(path)) {
+            let text = match told {
+                Told::Text(text) => text,
+                Told::Whole(number) => Cow::Owned(number.to_string()),
+                Told::Float(number) => Cow::Owned(number.to_string()),
+                Told::Other => return Ok(()),
+            };
+            let parts = &mut state.moment().parts;
+            let twice = parts.iter().any(|(known, _)| *known == part);
+            parts.push((part, text));
+            return state.once(wanted.parts.get(part), twice);
+        }
+        if is(wanted.device) {
+            let device = match (told, value) {
+                // As it was told: `0042` is another device than `42`.
+                (Told::Text(text), _) => text,
+                (Told::Whole(number), _) => number.to_string().into(),
+                (_, ReadingValue::Number(number)) => number.to_string().into(),
                 _ => return Ok(()),
             };
             // Each sample of an array may carry it, so length times count must stay bounded here too.
@@ -182,8 +217,8 @@ impl<'de> Walk<'_, 'de, '_> {
                 let detail = format!("the device's id has {} bytes", device.len());
                 return Err(state.refuse(Reason::NoDevice, detail));
             }
-            state.moment().sample.device = Some(device);
-            return Ok(());
+            let twice = state.moment().sample.device.replace(device).is_some();
+            return state.once(wanted.device, twice);
         }
         let name = match key {
             Some(key) => key,
@@ -201,9 +236,10 @@ impl<'de> Walk<'_, 'de, '_> {
     }
 }
 
-/// A number that came as text, where the profile says that it may.
-fn number(text: &str) -> Option<f64> {
-    text.trim().parse().ok()
+/// A number that came as text, where the profile says that it may. `NaN` and `inf` are words, and what a word means the
+/// profile's sentinels say.
+pub(super) fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_, 'de, '_> {
@@ -344,7 +380,8 @@ fn samples<'de>(
     let all = std::iter::once(flat.base).chain(flat.moments);
     let mut samples = Vec::new();
     for Moment { told, mut sample, .. } in all.filter(|moment| !moment.sample.readings.is_empty()) {
-        sample.time = told.map(|told| TimeFormat::Auto.read(&told, hints.zone)).transpose()?;
+        sample.time =
+            told.map(|told| TimeFormat::Auto.read(&told, hints.zone).map_err(at("time"))).transpose()?;
         samples.push(sample);
     }
     Ok(samples)

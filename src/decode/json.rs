@@ -6,28 +6,34 @@
 //! outside, or to the time of receipt where none is), `offset_format` (its unit), `separator` (what joins the names of
 //! nested objects, in paths too; default a dot), `entry_name`, `entry_value` and `entry_unit` (in an array of samples
 //! that hold one value each: the members that hold its name, itself and its unit).
+//! `time` and `device` may be templates, texts with members in braces: `{date}T{clock}`. All parts must be there, in the
+//! sample or outside; they are no readings.
 //! Each sample of an array may name its own device; one that names none is of the device told outside of them.
-//! A key that stands twice gives two readings of one name; the first is stored, the second refused.
+//! A key that stands twice gives two readings of one name; the first is stored, the second refused. Time, device, model
+//! and parts of templates that stand twice refuse the message.
 
 use std::borrow::Cow;
 
 use super::flatten::{Moment, Wanted, flatten};
 use super::path::Path;
-use super::told::TimeFormat;
-use super::{Decoded, Hints};
+use super::template::{Source, Template};
+use super::told::{TimeFormat, Told};
+use super::{Decoded, Hints, at};
 use crate::outcome::{Reason, Rejection};
-use crate::reading::{Reading, ReadingValue, Sample};
+use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
 use crate::settings::Section;
 
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    pub time: Option<Path>,
+    pub time: Option<Source>,
     pub time_format: TimeFormat,
     pub offset: Option<Path>,
     pub offset_format: OffsetFormat,
-    pub device: Option<Path>,
+    pub device: Option<Source>,
     pub model: Option<Path>,
     pub samples: Option<Path>,
+    /// What time and device are put together from, each once.
+    pub parts: Vec<Path>,
     pub entry: Option<Entry>,
     pub separator: String,
 }
@@ -54,8 +60,23 @@ impl Settings {
     pub(super) fn read(section: &mut Section) -> Self {
         let separator = section.optional("separator").unwrap_or_else(|| ".".to_owned());
         let mut path = |key| section.optional::<String>(key).map(|text| Path::new(&text, &separator));
-        let [time, offset, device, model, samples] =
-            ["time", "offset", "device", "model", "samples"].map(&mut path);
+        let [offset, model, samples] = ["offset", "model", "samples"].map(&mut path);
+        let mut source = |key| match Source::read(&section.optional::<String>(key)?, &separator) {
+            Ok(source) => Some(source),
+            Err(wrong) => {
+                section.problem(key, wrong);
+                None
+            }
+        };
+        let [time, device] = ["time", "device"].map(&mut source);
+        let mut parts: Vec<Path> = Vec::new();
+        for member in
+            [&time, &device].into_iter().flatten().filter_map(Source::template).flat_map(Template::members)
+        {
+            if !parts.contains(member) {
+                parts.push(member.clone());
+            }
+        }
         let offset_format = section.get("offset_format", TimeFormat::S);
         if matches!(offset_format, TimeFormat::Auto | TimeFormat::Iso) {
             section.problem("offset_format", "must be \"s\", \"ms\", \"us\" or \"ns\"");
@@ -68,22 +89,55 @@ impl Settings {
         let entry = name.zip(value).map(|(name, value)| Entry { name, value, unit });
         let (time_format, offset_format) =
             (section.get("time_format", TimeFormat::default()), OffsetFormat(offset_format));
-        Self { time, time_format, offset, offset_format, device, model, samples, entry, separator }
+        Self { time, time_format, offset, offset_format, device, model, samples, parts, entry, separator }
+    }
+
+    /// The text of a template; a part stands in the sample itself, or outside of all.
+    fn filled(&self, template: &Template, moment: &Moment<'_>, outer: &Moment<'_>) -> Result<String, String> {
+        template.filled(MAX_DEVICE_ID, |path| {
+            let wanted = self.parts.iter().position(|part| part == path)?;
+            let mut told = moment.parts.iter().chain(&outer.parts);
+            told.find(|(part, _)| *part == wanted).map(|(_, text)| &**text)
+        })
     }
 
     fn time_of(
         &self,
         moment: &Moment<'_>,
+        outer: &Moment<'_>,
         base: Option<i64>,
         hints: &Hints<'_>,
     ) -> Result<Option<i64>, Rejection> {
-        if let Some(told) = &moment.told {
-            return self.time_format.read(told, hints.zone).map(Some);
-        }
-        let Some(told) = &moment.offset else { return Ok(base) };
-        let offset = self.offset_format.0.read(told, hints.zone)?;
+        let base = match &self.time {
+            Some(Source::Member(path)) => match &moment.told {
+                Some(told) => return self.time_format.read(told, hints.zone).map(Some).map_err(at(path)),
+                None => base,
+            },
+            Some(Source::Template(template)) => {
+                let text = self.filled(template, moment, outer);
+                let text =
+                    text.map_err(|wrong| Rejection::new(Reason::InvalidTime, format!("time: {wrong}")))?;
+                Some(self.time_format.read(&Told::Text(text.into()), hints.zone).map_err(at("time"))?)
+            }
+            None => base,
+        };
+        let (Some(path), Some(told)) = (&self.offset, &moment.offset) else { return Ok(base) };
+        let offset = self.offset_format.0.read(told, hints.zone).map_err(at(path))?;
         let time = base.unwrap_or(hints.now).checked_add(offset);
-        time.map(Some).ok_or_else(|| Rejection::new(Reason::InvalidTime, "an offset beyond all times"))
+        time.map(Some).ok_or_else(|| Rejection::new(Reason::InvalidTime, format!("{path}: beyond all times")))
+    }
+
+    fn device_of<'a>(
+        &self,
+        moment: &Moment<'_>,
+        outer: &Moment<'a>,
+    ) -> Result<Option<Cow<'a, str>>, Rejection> {
+        let Some(template) = self.device.as_ref().and_then(Source::template) else {
+            return Ok(outer.sample.device.clone());
+        };
+        let text = self.filled(template, moment, outer);
+        let text = text.map_err(|wrong| Rejection::new(Reason::NoDevice, format!("device: {wrong}")))?;
+        Ok(Some(Cow::Owned(text)))
     }
 }
 
@@ -96,40 +150,51 @@ pub(super) fn decode<'a>(
         let detail = "neither a JSON object nor an array of them; for a bare value use format = \"value\"";
         return Err(Rejection::new(Reason::Malformed, detail));
     }
+    let as_told: Vec<&str> = settings.entry.iter().flat_map(Entry::names).collect();
     let wanted = Wanted {
-        time: settings.time.as_ref(),
+        time: settings.time.as_ref().and_then(Source::member),
         offset: settings.offset.as_ref(),
-        device: settings.device.as_ref(),
+        device: settings.device.as_ref().and_then(Source::member),
         model: settings.model.as_ref(),
+        parts: &settings.parts,
         samples: settings.samples.as_ref(),
+        as_told: &as_told,
         separator: &settings.separator,
     };
     let flat = flatten(text, &wanted, hints)?;
-    let base_time = settings.time_of(&flat.base, None, hints)?;
+    let mut outer = flat.base;
     let mut samples = Vec::with_capacity(flat.moments.len() + 1);
     let mut rest = None;
-    let mut base = flat.base.sample;
-    let (device, model) = (base.device.clone(), base.model.clone());
-    if !base.readings.is_empty() {
-        base.time = base_time;
-        samples.push(base);
+    // What stands outside may lack a part that each sample has.
+    let put_together = settings.time.as_ref().is_some_and(|time| time.template().is_some());
+    let base_time =
+        if put_together { None } else { settings.time_of(&outer, &Moment::default(), None, hints)? };
+    if !outer.sample.readings.is_empty() {
+        let readings = std::mem::take(&mut outer.sample.readings);
+        let time = if put_together { settings.time_of(&outer, &outer, None, hints)? } else { base_time };
+        let device = settings.device_of(&outer, &outer)?;
+        samples.push(Sample { time, device, model: outer.sample.model.clone(), readings });
     }
-    for moment in flat.moments {
-        let time = settings.time_of(&moment, base_time, hints);
+    for (index, moment) in flat.moments.into_iter().enumerate() {
+        if !settings.parts.is_empty() && moment.sample.readings.is_empty() {
+            continue;
+        }
+        let time = settings.time_of(&moment, &outer, base_time, hints);
+        let device = settings.device_of(&moment, &outer);
         let mut sample = moment.sample;
         let named = match &settings.entry {
             None => Ok(()),
             Some(entry) => entry.apply(&mut sample),
         };
-        match time.and_then(|time| named.map(|()| time)) {
-            Ok(time) => {
+        match time.and_then(|time| named.and(device).map(|device| (time, device))) {
+            Ok((time, device)) => {
                 sample.time = time;
-                sample.device = sample.device.or_else(|| device.clone());
-                sample.model = sample.model.or_else(|| model.clone());
+                sample.device = sample.device.or(device);
+                sample.model = sample.model.or_else(|| outer.sample.model.clone());
             }
             // The samples of an array are independent: the others are stored.
-            Err(rejection) => {
-                rest.get_or_insert(rejection);
+            Err(wrong) => {
+                rest.get_or_insert_with(|| at(format!("sample {}", index.saturating_add(1)))(wrong));
                 continue;
             }
         }
@@ -155,6 +220,11 @@ fn alike(one: &Sample<'_>, other: &Sample<'_>) -> bool {
 }
 
 impl Entry {
+    /// The members that name something.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.name).chain(self.unit.as_deref())
+    }
+
     /// Makes one reading of the members that name it; other members stay as they are.
     fn apply(&self, sample: &mut Sample<'_>) -> Result<(), Rejection> {
         let mut take = |wanted: &str| {

@@ -25,6 +25,7 @@ mod shelly;
 pub mod smart_citizen;
 mod sparkplug_b;
 mod tasmota;
+mod template;
 mod things_stack;
 pub mod told;
 mod tree;
@@ -253,6 +254,11 @@ fn text(payload: &[u8]) -> Result<&str, Rejection> {
     })?;
     // A byte order mark says nothing here.
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// The same refusal with the place where it went wrong.
+fn at(place: impl std::fmt::Display) -> impl FnOnce(Rejection) -> Rejection {
+    move |Rejection { reason, detail }| Rejection::new(reason, format!("{place}: {detail}"))
 }
 
 /// The beginning of what a payload holds, for a reason's text.

@@ -2,6 +2,8 @@
 //!
 //! A level that is `*` stands for any one name or index: `channels.*.log`, `/channels/*/log`.
 
+use std::fmt;
+
 /// A place in a JSON text, as the flattening names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
@@ -25,12 +27,23 @@ impl Path {
         Self { text, wild: wild.then(|| (levels, separator.to_owned())) }
     }
 
+    /// Whether it can be only one place of a text.
+    pub(super) const fn is_one(&self) -> bool {
+        self.wild.is_none()
+    }
+
     /// Whether this is the place with that name.
     pub(super) fn is(&self, path: &str) -> bool {
         let Some((levels, separator)) = &self.wild else { return self.text == path };
         let mut given = path.split(&**separator);
         levels.iter().all(|level| given.next().is_some_and(|given| level == "*" || level == given))
             && given.next().is_none()
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

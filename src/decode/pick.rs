@@ -4,18 +4,24 @@ use std::borrow::Cow;
 
 use jiff::tz::TimeZone;
 
-use super::Hints;
 use super::flatten::{Wanted, flatten};
 use super::told::{TimeFormat, Told};
+use super::tree::told_twice;
+use super::{Hints, at};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue};
 
-/// The readings of one JSON object; names of nested objects are joined by a dot.
-pub(super) fn object<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Vec<Reading<'a>>, Rejection> {
+/// The readings of one JSON object; names of nested objects are joined by a dot. The text of those in `as_told` is
+/// never taken for a number.
+pub(super) fn object<'a>(
+    text: &'a str,
+    as_told: &[&str],
+    hints: &Hints<'_>,
+) -> Result<Vec<Reading<'a>>, Rejection> {
     if !text.trim_start().starts_with('{') {
         return Err(Rejection::new(Reason::Malformed, "at byte 0: no JSON object"));
     }
-    let flat = flatten(text, &Wanted { separator: ".", ..Wanted::default() }, hints)?;
+    let flat = flatten(text, &Wanted { as_told, separator: ".", ..Wanted::default() }, hints)?;
     Ok(flat.base.sample.readings)
 }
 
@@ -26,7 +32,18 @@ pub(super) fn take<'a>(readings: &mut Vec<Reading<'a>>, name: &str) -> Option<Re
     Some(found)
 }
 
-/// The same, where it is text.
+/// The same for what says when or whose the readings are: told twice it is refused.
+pub(super) fn once<'a>(
+    readings: &mut Vec<Reading<'a>>,
+    name: &str,
+) -> Result<Option<ReadingValue<'a>>, Rejection> {
+    if readings.iter().filter(|reading| reading.name == name).nth(1).is_some() {
+        return Err(told_twice(name));
+    }
+    Ok(take(readings, name))
+}
+
+/// Takes a text out; of one told twice the first counts.
 pub(super) fn take_text<'a>(readings: &mut Vec<Reading<'a>>, name: &str) -> Option<Cow<'a, str>> {
     match take(readings, name) {
         Some(ReadingValue::Text(text)) => Some(text),
@@ -41,11 +58,11 @@ pub(super) fn take_time(
     format: TimeFormat,
     zone: &TimeZone,
 ) -> Result<Option<i64>, Rejection> {
-    let told = match take(readings, name) {
+    let told = match once(readings, name)? {
         None | Some(ReadingValue::Null) => return Ok(None),
         Some(ReadingValue::Number(number)) => Told::Float(number),
         Some(ReadingValue::Text(text)) => Told::Text(text),
         Some(ReadingValue::Boolean(_)) => Told::Other,
     };
-    format.read(&told, zone).map(Some)
+    format.read(&told, zone).map(Some).map_err(at(name))
 }

@@ -4,7 +4,7 @@
 //! `sensordatavalues` lists pairs of `value_type` and `value`, numbers as text. The prefix of a type names the sensor:
 //! `SDS_P1`, `BME280_pressure`. The device is `esp8266id`, where the topic does not tell. There is no time, only `data.json`
 //! tells its `age` in seconds. Traps: P1 is PM10 and P2 is PM2.5; pressure is in Pa; -1, -128 and -1000 mean that the
-//! sensor did not answer (the profile knows them).
+//! sensor did not answer (the profile knows them); a place before the GPS has found one is no value.
 
 use std::borrow::Cow;
 
@@ -16,14 +16,17 @@ use crate::reading::{Reading, ReadingValue, Sample};
 /// The oldest data that `age` may tell of, in seconds.
 const MOST_SECONDS: f64 = 86_400.0;
 
+/// What a GPS tells until it has found its place.
+const NOWHERE: [(&str, f64); 3] = [("GPS_lat", -200.0), ("GPS_lon", -200.0), ("GPS_height", -1000.0)];
+
 pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
     let message = tree::parse(text, hints)?;
-    let device = match message.get("esp8266id") {
+    let device = match message.once("esp8266id")? {
         Some(Node::Text(id)) => Some(id.clone()),
         Some(Node::Whole(id)) => Some(Cow::Owned(id.to_string())),
         _ => None,
     };
-    let time = message.get("age").map(|age| received_before(age, hints.now)).transpose()?;
+    let time = message.once("age")?.map(|age| received_before(age, hints.now)).transpose()?;
     let Some(Node::List(values)) = message.get("sensordatavalues") else {
         return Err(Rejection::new(Reason::Malformed, "there is no list \"sensordatavalues\""));
     };
@@ -47,6 +50,8 @@ pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>
                 return Err(Rejection::new(Reason::WrongType, detail));
             }
         };
+        let nowhere = |(told, number): &(&str, f64)| *told == name && value == ReadingValue::Number(*number);
+        let value = if NOWHERE.iter().any(nowhere) { ReadingValue::Null } else { value };
         readings.push(Reading { name: name.clone(), value, unit: None, channel: None });
     }
     let sample = Sample { device, time, readings, ..Sample::default() };

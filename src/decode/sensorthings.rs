@@ -13,10 +13,10 @@
 
 use std::borrow::Cow;
 
-use super::told::TimeFormat;
-use super::{Decoded, Hints, pick};
+use super::told::{TimeFormat, Told};
+use super::{Decoded, Hints, at, pick};
 use crate::outcome::{Reason, Rejection};
-use crate::reading::{ReadingValue, Sample};
+use crate::reading::{Reading, ReadingValue, Sample};
 
 pub(super) fn decode<'a>(topic: &'a str, text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
     let path = topic.split_once('?').map_or(topic, |(path, _)| path);
@@ -25,18 +25,19 @@ pub(super) fn decode<'a>(topic: &'a str, text: &'a str, hints: &Hints<'_>) -> Re
         return Ok(Decoded::NotData("another entity than an observation".to_owned()));
     }
     let in_topic = levels.next().filter(|level| is_stream(level));
-    let mut readings = pick::object(text, hints)?;
-    let in_payload = stream(&readings, "Datastream").or_else(|| stream(&readings, "MultiDatastream"));
+    let mut readings = pick::object(text, &["Datastream.@iot.id", "MultiDatastream.@iot.id"], hints)?;
+    let [one, several] = ["Datastream", "MultiDatastream"].map(|kind| stream(&mut readings, kind));
+    let in_payload = one?.or(several?);
     let Some(device) = in_topic.map(Cow::Borrowed).or(in_payload) else {
         let detail = "neither the topic nor the payload names the datastream";
         return Err(Rejection::new(Reason::NoDevice, detail));
     };
-    let phenomenon = end(pick::take(&mut readings, "phenomenonTime"));
-    let result = end(pick::take(&mut readings, "resultTime"));
-    let time = match phenomenon.or(result) {
-        Some(text) => Some(TimeFormat::Iso.read(&super::told::Told::Text(text), hints.zone)?),
-        None => None,
-    };
+    let mut time = None;
+    for name in ["phenomenonTime", "resultTime"] {
+        if let Some(text) = end(pick::once(&mut readings, name)?).filter(|_| time.is_none()) {
+            time = Some(TimeFormat::Iso.read(&Told::Text(text), hints.zone).map_err(at(name))?);
+        }
+    }
     readings.retain(|reading| reading.name == "result" || reading.name.starts_with("result."));
     if readings.is_empty() {
         return Err(Rejection::new(Reason::NoValue, "an observation without a result"));
@@ -51,14 +52,12 @@ fn is_stream(level: &str) -> bool {
 }
 
 /// The datastream that an observation carries inside.
-fn stream<'a>(readings: &[crate::reading::Reading<'_>], kind: &str) -> Option<Cow<'a, str>> {
-    let name = format!("{kind}.@iot.id");
-    let id = &readings.iter().find(|reading| reading.name == name)?.value;
-    match id {
-        ReadingValue::Number(number) => Some(Cow::Owned(format!("{kind}s({number})"))),
-        ReadingValue::Text(text) => Some(Cow::Owned(format!("{kind}s('{text}')"))),
+fn stream<'a>(readings: &mut Vec<Reading<'_>>, kind: &str) -> Result<Option<Cow<'a, str>>, Rejection> {
+    Ok(match pick::once(readings, &format!("{kind}.@iot.id"))? {
+        Some(ReadingValue::Number(number)) => Some(Cow::Owned(format!("{kind}s({number})"))),
+        Some(ReadingValue::Text(text)) => Some(Cow::Owned(format!("{kind}s('{text}')"))),
         _ => None,
-    }
+    })
 }
 
 /// A moment as it is, of an interval its end.

@@ -51,7 +51,7 @@ pub(super) fn decode<'a>(topic: &'a str, text: &'a str, hints: &Hints<'_>) -> Re
             Err(Rejection::new(Reason::Malformed, detail))
         }
         [component, "status", prefix, ..] => {
-            let mut readings = pick::object(text, hints)?;
+            let mut readings = pick::object(text, &[], hints)?;
             readings.iter_mut().for_each(|reading| {
                 reading.name = Cow::Owned(format!("{component}.{}", reading.name));
             });
@@ -89,7 +89,7 @@ fn events<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection
     let Some(params) = frame.params else {
         return Err(Rejection::new(Reason::Malformed, "a notification without params"));
     };
-    let mut readings = pick::object(params.get(), hints)?;
+    let mut readings = pick::object(params.get(), &[], hints)?;
     let time = pick::take_time(&mut readings, "ts", TimeFormat::S, hints.zone)?;
     let model = frame.src.as_deref().and_then(model).map(|model| Cow::Owned(model.into_owned()));
     Ok(sample(readings, time, model, frame.src))

@@ -14,10 +14,11 @@ use std::borrow::Cow;
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::few::Few;
 use super::told::{TimeFormat, Told};
-use super::{Decoded, Hints, malformed, text};
+use super::{Decoded, Hints, at, malformed, text};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue, Sample};
 use crate::secret::Secret;
@@ -53,8 +54,9 @@ impl Settings {
 
 #[derive(Deserialize)]
 struct Batch<'a> {
+    /// Read one by one.
     #[serde(borrow)]
-    data: Few<Entry<'a>, 10_000>,
+    data: Few<&'a RawValue, 10_000>,
 }
 
 #[derive(Deserialize)]
@@ -108,23 +110,34 @@ type Samples<'a> = (Vec<Sample<'a>>, Option<Rejection>);
 fn batch<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Samples<'a>, Rejection> {
     let batch: Batch<'a> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
     let most = hints.limits.max_values;
-    let count = batch.data.0.iter().map(|entry| entry.sensors.0.len()).sum::<usize>().max(batch.data.0.len());
-    if count > most {
-        return Err(Rejection::new(Reason::TooComplex, format!("more than {most} values")));
-    }
-    let (mut samples, mut rest) = (Vec::new(), None);
-    for entry in batch.data.0 {
-        let time = entry.recorded_at.map(|told| utc(told)).transpose();
-        let readings = entry.sensors.0.into_iter().map(|sensor| reading(sensor.id, sensor.value)).collect();
-        match time {
-            Ok(time) => samples.push(Sample { time, readings, ..Sample::default() }),
-            Err(wrong) => drop(rest.get_or_insert(wrong)),
+    let (mut samples, mut rest, mut count) = (Vec::new(), None, 0_usize);
+    for (index, entry) in batch.data.0.into_iter().enumerate() {
+        let read = moment(entry.get());
+        // An entry costs even where it holds nothing or cannot be read.
+        let values = read.as_ref().map_or(1, |sample| sample.readings.len().max(1));
+        count = count.saturating_add(values);
+        if count > most {
+            return Err(Rejection::new(Reason::TooComplex, format!("more than {most} values")));
+        }
+        match read {
+            Ok(sample) => samples.push(sample),
+            Err(Rejection { reason, detail }) => {
+                rest.get_or_insert_with(|| Rejection::new(reason, format!("data[{index}]: {detail}")));
+            }
         }
     }
     match rest {
         Some(wrong) if samples.is_empty() => Err(wrong),
         rest => Ok((samples, rest)),
     }
+}
+
+/// One entry of a batch.
+fn moment<'a>(entry: &str) -> Result<Sample<'a>, Rejection> {
+    let entry: Entry<'_> = serde_json::from_str(entry).map_err(|error| malformed(&error))?;
+    let time = entry.recorded_at.map(utc).transpose().map_err(at("recorded_at"))?;
+    let readings = entry.sensors.0.into_iter().map(|sensor| reading(sensor.id, sensor.value)).collect();
+    Ok(Sample { time, readings, ..Sample::default() })
 }
 
 /// The raw form: pairs of key and value between braces.

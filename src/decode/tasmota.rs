@@ -7,8 +7,8 @@
 //! stands beside it then; before NTP it is 1970; channels that are switched off are null.
 
 use super::flatten::flatten_object;
-use super::told::{TimeFormat, Told};
-use super::{Decoded, Hints};
+use super::told::TimeFormat;
+use super::{Decoded, Hints, pick};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{ReadingValue, Sample};
 
@@ -27,18 +27,12 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
     }
     let samples = flatten_object(text, hints)?;
     let mut readings = samples.into_iter().next().map(|sample| sample.readings).unwrap_or_default();
-    let mut take = |wanted: &str| {
-        let at = readings.iter().position(|reading| reading.name == wanted)?;
-        Some(readings.remove(at).value).filter(|value| *value != ReadingValue::Null)
-    };
-    let [epoch, local, degrees, pressure, _] =
-        ["Epoch", "Time", "TempUnit", "PressureUnit", "SpeedUnit"].map(&mut take);
-    let told = epoch.or(local).map(|told| match told {
-        ReadingValue::Text(text) => Told::Text(text),
-        ReadingValue::Number(number) => Told::Float(number),
-        ReadingValue::Boolean(_) | ReadingValue::Null => Told::Other,
-    });
-    let time = told.map(|told| TimeFormat::Auto.read(&told, hints.zone)).transpose()?;
+    let epoch = pick::take_time(&mut readings, "Epoch", TimeFormat::Auto, hints.zone)?;
+    let local = pick::take_time(&mut readings, "Time", TimeFormat::Auto, hints.zone);
+    // What the other says is not asked for then, and may be no time.
+    let time = if epoch.is_some() { epoch } else { local? };
+    let [degrees, pressure, _] =
+        ["TempUnit", "PressureUnit", "SpeedUnit"].map(|name| pick::take(&mut readings, name));
     let unit = |told: Option<ReadingValue<'a>>| match told {
         Some(ReadingValue::Text(unit)) => Some(unit),
         _ => None,

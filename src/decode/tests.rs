@@ -114,8 +114,11 @@ fn each_sample_of_an_array_may_name_its_own_device() {
 #[test]
 fn text_is_a_number_only_where_the_profile_says_so() {
     let format = format("format = \"json\"\n");
-    for (number_text, expected) in [(false, "a=' 73 '"), (true, "a=73")] {
-        match decode(&format, br#"{"a":" 73 "}"#, number_text).unwrap() {
+    // What is no finite number is a word, and the profile may know it.
+    let words = (true, r#"{"a":"NaN","b":"-inf","c":"1e999"}"#, "a='NaN' b='-inf' c='1e999'");
+    let plain = r#"{"a":" 73 "}"#;
+    for (number_text, payload, expected) in [(false, plain, "a=' 73 '"), (true, plain, "a=73"), words] {
+        match decode(&format, payload.as_bytes(), number_text).unwrap() {
             Decoded::Samples { samples, .. } => assert_eq!(told(&samples[0]), expected),
             other => panic!("{other:?}"),
         }

@@ -16,7 +16,7 @@ use super::bytes::base64;
 use super::few::Few;
 use super::flatten::{flatten_object, flatten_timed};
 use super::told::{TimeFormat, Told};
-use super::{Decoded, Hints, malformed};
+use super::{Decoded, Hints, at, malformed};
 use crate::outcome::Rejection;
 use crate::reading::{Reading, ReadingValue, Uplink};
 
@@ -98,7 +98,8 @@ pub(super) fn decode<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Decoded<'a>
         return Ok(Decoded::NotData(what.to_owned()));
     };
     let time = up.received_at.or(message.received_at);
-    let time = time.map(|time| TimeFormat::Iso.read(&Told::Text(time), hints.zone)).transpose()?;
+    let time = time.map(|time| TimeFormat::Iso.read(&Told::Text(time), hints.zone)).transpose();
+    let time = time.map_err(at("received_at"))?;
     let bytes = up.frm_payload.as_deref().map(base64).transpose()?.unwrap_or_default();
     let normalized = up.normalized_payload.filter(|told| !matches!(told.get().trim(), "null" | "[]" | "{}"));
     let decoded = match (normalized, up.decoded_payload.filter(|told| told.get() != "null")) {

@@ -32,8 +32,11 @@ pub(super) fn parse<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Node<'a>, Re
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = Build(&mut state).deserialize(&mut reader).and_then(|node| reader.end().map(|()| node));
     match (state.refused, read) {
-        (Some(refused), _) => Err(refused),
-        (None, read) => read.map_err(|error| malformed(&error)),
+        (Some(Rejection { reason, detail }), Err(error)) => {
+            let place = format!("line {} column {}", error.line(), error.column());
+            Err(Rejection::new(reason, format!("{detail} at {place}")))
+        }
+        (_, read) => read.map_err(|error| malformed(&error)),
     }
 }
 
@@ -42,6 +45,16 @@ impl<'a> Node<'a> {
         match self {
             Node::Object(members) => members.iter().find(|(key, _)| key == name).map(|(_, node)| node),
             _ => None,
+        }
+    }
+
+    /// The same for what says when or whose the readings are: told twice, nobody could say which is meant.
+    pub(super) fn once(&self, name: &str) -> Result<Option<&Self>, Rejection> {
+        let Node::Object(members) = self else { return Ok(None) };
+        let mut found = members.iter().filter(|(key, _)| key == name).map(|(_, node)| node);
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(told_twice(name)),
+            (first, None) => Ok(first),
         }
     }
 
@@ -65,7 +78,7 @@ impl<'a> Node<'a> {
     /// Its values, their names joined by a dot behind `name`; arrays are counted from 0.
     pub(super) fn readings(self, name: Cow<'a, str>, out: &mut Vec<Reading<'a>>) -> Result<(), Rejection> {
         if name.len() > MAX_NAME {
-            let detail = format!("a name of more than {MAX_NAME} bytes");
+            let detail = format!("a name of more than {MAX_NAME} bytes: \"{}…\"", super::shown(&name));
             return Err(Rejection::new(Reason::TooComplex, detail));
         }
         let below = |below: Cow<'a, str>| match &*name {
@@ -95,6 +108,10 @@ impl<'a> Node<'a> {
         out.push(Reading { name, value, unit: None, channel: None });
         Ok(())
     }
+}
+
+pub(super) fn told_twice(name: &str) -> Rejection {
+    Rejection::new(Reason::Malformed, format!("\"{}\" is told twice", super::shown(name)))
 }
 
 struct State<'h> {

@@ -52,7 +52,7 @@ pub(super) fn decode<'a>(
     if let Some(kind) = kind {
         return Ok(Decoded::NotData(kind.to_owned()));
     }
-    let mut readings = pick::object(text, hints)?;
+    let mut readings = pick::object(text, &["device.model"], hints)?;
     let time = pick::take_time(&mut readings, "last_seen", TimeFormat::Auto, hints.zone)?;
     let model = pick::take_text(&mut readings, "device.model");
     readings.retain(|reading| {

@@ -5,6 +5,7 @@
 mod as_sent;
 mod assemble;
 mod config;
+mod decoding;
 mod expected;
 mod explain;
 mod known;
@@ -29,15 +30,14 @@ pub use self::explain::{Capture, DecisionStory, Explanation, ReadingStory, Sampl
 pub use self::state::State;
 
 use self::assemble::Rest;
+use self::decoding::Matched;
 use self::explain::Trace;
 use self::when::When;
 use crate::catalogue::{Catalogue, Heard, Profile, Profiles};
 use crate::codec::Codecs;
-use crate::decode::{Decoded, Format, Hints, Memory};
 use crate::message::{EMBEDDED_SOURCE, Record};
 use crate::outcome::{Reason, Rejection};
 use crate::point::{Name, Point};
-use crate::reading::Sample;
 use crate::registry::{Device, Place, Registry};
 use crate::topic::{self, SECRET, STARS, Secrets};
 
@@ -305,56 +305,6 @@ impl Transform {
         decided(out.len() > start, rest, unmapped_text)
     }
 
-    /// Decodes with what is known of the device; where only the payload names it or its model, once more with that. Of
-    /// several devices in one payload the first says how it is read.
-    fn decode<'a, 'r>(
-        &'r self,
-        record: &'a Record,
-        topic: &'a str,
-        Matched { route, profile, captured }: Matched<'a, 'r>,
-        memory: &mut Memory,
-        trace: &mut Trace,
-    ) -> Result<Samples<'a>, Decision> {
-        let hints = |known: Option<&'r Arc<Device>>, model: Option<&str>| {
-            let profile = self.profile_of(known, model).unwrap_or(profile);
-            let zone = known.and_then(|device| device.zone.as_ref()).or(profile.zone.as_ref());
-            Hints {
-                number_text: profile.number_text,
-                zone: zone.unwrap_or(&self.zone),
-                limits: &self.config.limits,
-                now: record.received,
-            }
-        };
-        let payload = &record.message.payload;
-        let format = route.format.recognise(topic, payload).map_err(Decision::Quarantine)?;
-        if let Format::Auto(_) = route.format {
-            tracing::debug!(topic = &*self.secrets.topic(topic), format = format.name(), "recognised");
-            trace.note(|story| story.recognised = Some(format.name().to_owned()));
-        }
-        let mut read = |hints: &Hints<'_>| match format.decode(topic, payload, hints, memory) {
-            Ok(Decoded::Samples { samples, rest }) => Ok((samples, rest)),
-            Ok(Decoded::Uplink(uplink)) => self
-                .uplink(*uplink, profile, captured, record.received, hints, trace)
-                .map(|samples| (samples, None)),
-            Ok(Decoded::NotData(what)) => Err(discard(Reason::NotData, what)),
-            Err(rejection) => Err(Decision::Quarantine(rejection)),
-        };
-        let known = |id: &str| self.registry.device(id, record.received);
-        let assumed = hints(captured.and_then(known), None);
-        let first = read(&assumed)?;
-        if format.remembers() {
-            return Ok(first);
-        }
-        let Some(sample) = first.0.first() else { return Ok(first) };
-        let told = sample.device.as_deref().filter(|told| Some(*told) != captured);
-        if told.is_none() && sample.model.is_none() {
-            return Ok(first);
-        }
-        let right = hints(told.or(captured).and_then(known), sample.model.as_deref());
-        let same = right.number_text == assumed.number_text && right.zone == assumed.zone;
-        if same { Ok(first) } else { read(&right) }
-    }
-
     /// The registry's for the device, else that of the model that the payload names.
     fn profile_of<'r>(
         &'r self,
@@ -364,14 +314,6 @@ impl Transform {
         let of_registry = known.and_then(|device| device.profile.as_ref());
         of_registry.or_else(|| model.and_then(|model| self.models.of_model(model)))
     }
-}
-
-/// The route of a message, its profile, and the device that the topic names.
-#[derive(Debug, Clone, Copy)]
-struct Matched<'a, 'r> {
-    route: &'a Route,
-    profile: &'r Arc<Profile>,
-    captured: Option<&'a str>,
 }
 
 /// What becomes of a message by whether it gave points and what was refused of it.
@@ -386,8 +328,6 @@ fn decided(points: bool, rest: Option<Rejection>, unmapped_text: bool) -> Result
         None => quarantine(Reason::NoValue, "it holds no value that can be stored"),
     })
 }
-
-type Samples<'a> = (Vec<Sample<'a>>, Option<Rejection>);
 
 fn quarantine(reason: Reason, detail: impl Into<String>) -> Decision {
     Decision::Quarantine(Rejection::new(reason, detail))

@@ -1,7 +1,8 @@
 //! Whose message it is, for those who look for one device's messages, readable or not.
 
+use super::Transform;
+use super::decoding::Matched;
 use super::explain::Trace;
-use super::{Matched, Transform};
 use crate::decode::Memory;
 use crate::message::Record;
 

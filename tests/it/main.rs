@@ -48,5 +48,6 @@ mod sparkplug;
 mod stalls;
 mod support;
 mod transport;
+mod traps;
 mod versions;
 mod ways_out;

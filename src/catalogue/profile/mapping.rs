@@ -36,6 +36,8 @@ pub struct Mapping {
     sentinels: Vec<f64>,
     missing: Vec<String>,
     words: HashMap<String, f64>,
+    /// A direction told from -180 to 180 is stored from 0 to 360.
+    wrap: bool,
     number_text: NumberText,
 }
 
@@ -66,7 +68,12 @@ struct Full {
     /// The device tells a running total.
     #[serde(default)]
     counter: bool,
+    #[serde(default)]
+    wrap: bool,
 }
+
+/// All directions of a compass.
+const CIRCLE: (f64, f64) = (0.0, 360.0);
 
 const fn one() -> f64 {
     1.0
@@ -91,6 +98,7 @@ impl Mapping {
                 channel: None,
                 rate_per_minute: None,
                 counter: false,
+                wrap: false,
             },
             table => Full::deserialize(table).map_err(|error| error.message().to_owned())?,
         };
@@ -105,6 +113,9 @@ impl Mapping {
         }
         if full.counter && !quantity.counter {
             return Err(no_counter(quantity, catalogue));
+        }
+        if full.wrap && quantity.impossible != Some(CIRCLE) {
+            return Err(format!("wrap: {} is no direction from 0 to 360", quantity.name));
         }
         if !full.scale.is_finite() || full.scale == 0.0 || !full.offset.is_finite() {
             return Err("scale and offset must be numbers, scale not 0".to_owned());
@@ -135,6 +146,7 @@ impl Mapping {
             sentinels,
             missing,
             words: full.words,
+            wrap: full.wrap,
             number_text,
         };
         Ok((mapping, of_name))
@@ -164,7 +176,10 @@ impl Mapping {
         };
         let scaled = decimal::scaled(number, self.scale, self.offset);
         let converted = unit.convert(scaled, self.quantity.unit);
-        converted.map(Some).ok_or_else(|| conflict(unit.name(), &self.quantity))
+        let converted = converted.ok_or_else(|| conflict(unit.name(), &self.quantity))?;
+        // What lies beyond half a circle was no direction, and stays what it is.
+        let west = self.wrap && (-180.0..0.0).contains(&converted);
+        Ok(Some(if west { decimal::scaled(converted, 1.0, CIRCLE.1) } else { converted }))
     }
 
     /// A word that stands for a number, one that means there is none, or a number with or without its unit.

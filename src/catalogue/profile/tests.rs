@@ -53,6 +53,35 @@ fn ports_are_one_or_several_and_inherited() {
 }
 
 #[test]
+fn a_direction_told_by_half_circles_is_stored_as_a_whole_one_where_the_profile_says_so() {
+    let catalogue = "[quantities]\nwind_from_direction_deg = { impossible = [0, 360] }\nwater_level_m = {}\n";
+    let catalogue = Catalogue::load(catalogue, "c").unwrap();
+    let load = |quantity: &str| {
+        let file = format!(
+            "[profiles.p.names]\nx = {{ quantity = \"{quantity}\", wrap = true, sentinels = [-1] }}\n\
+             y = \"wind_from_direction_deg\"\n"
+        );
+        Profiles::load(&[("p.toml".to_owned(), file)], &catalogue)
+    };
+    let profiles = load("wind_from_direction_deg").unwrap();
+    let names = &profiles.get("p").unwrap().names;
+    for (told, wrapped, plain) in [
+        (-45.0, Some(315.0), Some(-45.0)),
+        (-0.1, Some(359.9), Some(-0.1)),
+        (-180.0, Some(180.0), Some(-180.0)),
+        (0.0, Some(0.0), Some(0.0)),
+        (360.0, Some(360.0), Some(360.0)),
+        (-999.0, Some(-999.0), Some(-999.0)),
+        (-1.0, None, Some(-1.0)),
+    ] {
+        assert_eq!(names["x"].apply(&ReadingValue::Number(told), None), Ok(wrapped), "{told}");
+        assert_eq!(names["y"].apply(&ReadingValue::Number(told), None), Ok(plain), "{told}");
+    }
+    let wrong = load("water_level_m").unwrap_err();
+    assert_eq!(wrong, ["p.toml: p: x: wrap: water_level_m is no direction from 0 to 360"]);
+}
+
+#[test]
 fn all_mistakes_of_profiles_are_told() {
     let file = "[profiles.p.names]\na = \"heat\"\nb = { quantity = \"water_level_m\", unit = \"Cel\" }\n\
                 c = { quantity = \"water_level_m\", unit = \"ell\" }\n\

@@ -18,7 +18,7 @@ use super::bytes::{base64, hex};
 use super::few::Few;
 use super::flatten::flatten_object;
 use super::told::{TimeFormat, Told};
-use super::{Decoded, Hints, malformed};
+use super::{Decoded, Hints, at, malformed};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue, Sample, Uplink};
 
@@ -54,8 +54,9 @@ struct Event<'a> {
     f_cnt: Option<f64>,
     #[serde(default)]
     f_port: u16,
-    #[serde(borrow, default)]
-    rx_info: Few<RxInfo<'a>>,
+    /// `null` where no gateway is told.
+    #[serde(borrow)]
+    rx_info: Option<Few<RxInfo<'a>>>,
 }
 
 /// How one gateway heard it; zeros are left out of proto3 JSON.
@@ -115,9 +116,11 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
         }
     };
     let (profile, kind) = tags.map_or((None, None), |tags| (tags.profile, tags.model));
-    let gateway_time = || event.rx_info.0.iter().find_map(|heard| heard.time.clone()).filter(|_| v3);
+    let heard = event.rx_info.map(|heard| heard.0).unwrap_or_default();
+    let gateway_time = || heard.iter().find_map(|heard| heard.time.clone()).filter(|_| v3);
     let time = event.time.or_else(gateway_time);
-    let time = time.map(|time| TimeFormat::Iso.read(&Told::Text(time), hints.zone)).transpose()?;
+    let time = time.map(|time| TimeFormat::Iso.read(&Told::Text(time), hints.zone)).transpose();
+    let time = time.map_err(at("time"))?;
     let bytes = event.data.as_deref().map(base64).transpose()?.unwrap_or_default();
     let decoded = match (&event.object, event.object_json) {
         (Some(object), _) => Some(flatten_object(object.get(), hints)?),
@@ -129,8 +132,7 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
         _ => None,
     };
     if decoded.is_some() || !bytes.is_empty() {
-        let heard = event.rx_info.0.iter().map(|heard| (heard.rssi, heard.snr));
-        let radio = link(heard, event.f_cnt);
+        let radio = link(heard.iter().map(|heard| (heard.rssi, heard.snr)), event.f_cnt);
         let port = event.f_port;
         let (device, warnings) = (told, Vec::new());
         return Ok(Decoded::Uplink(Box::new(Uplink {
@@ -154,9 +156,9 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
         let what = "an event without readings, such as a join or an acknowledgement";
         return Ok(Decoded::NotData(what.to_owned()));
     }
-    // The level of a device on mains power is not its battery's.
-    let battery =
-        event.battery_level.filter(|_| !event.external_power_source && !event.battery_level_unavailable);
+    // The level of a device on mains power is not its battery's. v4 leaves out a level of 0 like every zero.
+    let known = !event.external_power_source && !event.battery_level_unavailable;
+    let battery = event.battery_level.or((!v3).then_some(0.0)).filter(|_| known);
     let readings = status(event.margin, battery);
     let model = profile.or(model);
     Ok(Decoded::Samples { samples: vec![Sample { device: told, model, time, readings }], rest: None })
@@ -168,13 +170,14 @@ fn status(margin: Option<f64>, battery: Option<f64>) -> Vec<Reading<'static>> {
     told.into_iter().filter_map(|(name, value)| Some(reading(name, value?))).collect()
 }
 
-/// How well it was heard, by the gateway that heard it best, and its count, whose gaps are losses.
+/// How well it was heard, by the gateway that heard it best, and its count, whose gaps are losses. A count of 0 is left
+/// out like every zero.
 fn link(heard: impl Iterator<Item = (f64, f64)>, count: Option<f64>) -> Vec<Reading<'static>> {
     let best = heard.max_by(|a, b| a.0.total_cmp(&b.0));
     let readings = [
         ("rx.rssi", best.map(|best| best.0)),
         ("rx.snr", best.map(|best| best.1)),
-        ("rx.f_cnt", best.and(count.or(Some(0.0)))),
+        ("rx.f_cnt", count.or(best.map(|_| 0.0))),
     ];
     readings.into_iter().filter_map(|(name, value)| Some(reading(name, value?))).collect()
 }

@@ -48,7 +48,7 @@ pub(crate) fn recognised(bytes: &[u8]) -> bool {
 }
 
 fn uplink<'a>(bytes: &'a [u8], hints: &Hints<'_>) -> Result<Decoded<'a>, Rejection> {
-    let (mut uplink, mut count, mut heard) = (Uplink::default(), 0, Vec::new());
+    let (mut uplink, mut count, mut heard) = (Uplink::default(), None, Vec::new());
     let mut fields = Message::new(bytes);
     while let Some(field) = fields.next()? {
         match field.number {
@@ -58,7 +58,7 @@ fn uplink<'a>(bytes: &'a [u8], hints: &Hints<'_>) -> Result<Decoded<'a>, Rejecti
                 (uplink.device, uplink.model) = (told.eui, told.profile_name);
                 uplink.tagged = told.profile.into_iter().chain(told.model).collect();
             }
-            7 => count = field.varint()?,
+            7 => count = Some(field.varint()?),
             8 => uplink.port = u16::try_from(field.varint()?).unwrap_or(u16::MAX),
             10 => uplink.bytes = field.bytes()?.to_vec(),
             11 => {
@@ -80,7 +80,7 @@ fn uplink<'a>(bytes: &'a [u8], hints: &Hints<'_>) -> Result<Decoded<'a>, Rejecti
         return Ok(Decoded::NotData("an uplink without data".to_owned()));
     }
     #[expect(clippy::cast_precision_loss, reason = "a frame count has 32 bits")]
-    let count = Some(count as f64);
+    let count = count.map(|count| count as f64);
     uplink.radio = link(heard.into_iter(), count);
     Ok(Decoded::Uplink(Box::new(uplink)))
 }

@@ -9,9 +9,9 @@
 use std::borrow::Cow;
 
 use super::json::typed_reading;
-use crate::decode::Hints;
 use crate::decode::told::{TimeFormat, Told};
 use crate::decode::tree::Node;
+use crate::decode::{Hints, at};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{MAX_DEVICE_ID, Reading, Sample};
 
@@ -45,16 +45,15 @@ pub(super) fn samples<'a>(
     hints: &Hints<'_>,
     out: &mut Vec<Sample<'a>>,
 ) -> Result<(), Rejection> {
-    let device = entity.get("id").and_then(Node::text).filter(|_| !device_of_topic).cloned();
+    let device = entity.once("id")?.and_then(Node::text).filter(|_| !device_of_topic).cloned();
     if device.as_ref().is_some_and(|id| id.len() > MAX_DEVICE_ID) {
         return Err(Rejection::new(Reason::NoDevice, "the entity's id has more than 255 bytes"));
     }
     let model = entity.get("type").and_then(model);
     let mut time = None;
     for name in TIMES {
-        if let Some(told) = entity.get(name).map(value).filter(|told| !is_blank(told)) {
-            time = Some(moment(told, hints)?);
-            break;
+        if let Some(told) = entity.once(name)?.map(value).filter(|told| !is_blank(told) && time.is_none()) {
+            time = Some(moment(told, hints).map_err(at(name))?);
         }
     }
     let Node::Object(members) = entity else { return Ok(()) };
@@ -65,10 +64,11 @@ pub(super) fn samples<'a>(
             continue;
         }
         let mut own = None;
-        for told in [attribute.get("observedAt"), metadata(&attribute, "TimeInstant")].into_iter().flatten() {
+        for told in [attribute.once("observedAt")?, metadata(&attribute, "TimeInstant")].into_iter().flatten()
+        {
             let told = value(told);
             if own.is_none() && !is_blank(told) {
-                own = Some(moment(told, hints)?);
+                own = Some(moment(told, hints).map_err(at(crate::decode::shown(&name)))?);
             }
         }
         let unit = attribute.get("unitCode").or_else(|| metadata(&attribute, "unitCode")).map(value);

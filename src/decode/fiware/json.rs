@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use super::{Kind, entity, kind, typed};
 use crate::decode::told::TimeFormat;
 use crate::decode::tree::{self, Node};
-use crate::decode::{Decoded, Hints};
+use crate::decode::{Decoded, Hints, at};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Reading, ReadingValue, Sample};
 
@@ -76,8 +76,9 @@ fn parts(node: Node<'_>) -> Option<Vec<Node<'_>>> {
 
 /// One object of measures.
 fn measures<'a>(node: Node<'a>, hints: &Hints<'_>) -> Result<Sample<'a>, Rejection> {
-    let time = node.get("TimeInstant").filter(|told| !entity::is_blank(told));
-    let time = time.map(|told| TimeFormat::Iso.read(&told.told(), hints.zone)).transpose()?;
+    let time = node.once("TimeInstant")?.filter(|told| !entity::is_blank(told));
+    let time = time.map(|told| TimeFormat::Iso.read(&told.told(), hints.zone)).transpose();
+    let time = time.map_err(at("TimeInstant"))?;
     let mut readings = Vec::new();
     if let Node::Object(members) = node {
         for (name, member) in members.into_iter().filter(|(name, _)| name != "TimeInstant") {
@@ -96,8 +97,12 @@ fn one<'a>(name: &'a str, node: Node<'a>, hints: &Hints<'_>) -> Result<Decoded<'
         node => vec![node],
     };
     for node in values {
-        let time = node.get("timestamp").or_else(|| node.get("TimeInstant"));
-        let time = time.map(|told| TimeFormat::Auto.read(&told.told(), hints.zone)).transpose()?;
+        let [stamp, instant] = ["timestamp", "TimeInstant"].map(|name| Ok((name, node.once(name)?)));
+        let told = [stamp?, instant?].into_iter().find_map(|(name, told)| Some((name, told?)));
+        let read = |(name, told): (&str, &Node<'_>)| {
+            TimeFormat::Auto.read(&told.told(), hints.zone).map_err(at(name))
+        };
+        let time = told.map(read).transpose()?;
         let timed = time.is_some() || node.get("value").is_some();
         let node = match node {
             Node::Object(members) if timed => {

@@ -55,13 +55,15 @@ fn groups<'a>(text: &'a str, hints: &Hints<'_>) -> Result<Vec<Sample<'a>>, Rejec
         let (mut timed, mut name) = (count % 2 == 1, None);
         for one in inside.split('|') {
             let told = part(one, start)?;
+            let begin = start;
             start = start.saturating_add(one.len()).saturating_add(1);
             if timed {
                 if count == 1 {
                     let detail = format!("\"{}\" has no value", crate::decode::shown(told));
                     return Err(Rejection::new(Reason::Malformed, detail));
                 }
-                sample.time = Some(TimeFormat::Iso.read(&Told::Text(told.into()), hints.zone)?);
+                let time = TimeFormat::Iso.read(&Told::Text(told.into()), hints.zone);
+                sample.time = Some(time.map_err(crate::decode::at(format!("byte {begin}")))?);
                 timed = false;
                 continue;
             }

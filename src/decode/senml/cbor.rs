@@ -151,13 +151,19 @@ impl<'a> Reader<'a> {
                 }
                 Ok(known)
             }
-            Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::I8 | Type::I16 | Type::I32 | Type::I64 => {
-                let number = self.at.i64()?;
-                let known = LABELS.iter().position(|(_, known)| *known == number);
-                // The table is closed: whatever is added later has a text.
-                known.map(Some).ok_or_else(|| {
-                    Fault::At(position, format!("the label {number}, which SenML does not have"))
-                })
+            // The RFC's table of numbers is closed, and what is not understood is passed over: only a text can end in
+            // "_".
+            Type::U8
+            | Type::U16
+            | Type::U32
+            | Type::U64
+            | Type::I8
+            | Type::I16
+            | Type::I32
+            | Type::I64
+            | Type::Int => {
+                let number = i128::from(self.at.int()?);
+                Ok(LABELS.iter().position(|(_, known)| i128::from(*known) == number))
             }
             other => Err(Fault::At(position, format!("{other} where a label belongs"))),
         }
