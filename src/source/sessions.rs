@@ -57,9 +57,9 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Roster;
     use super::*;
     use crate::journal::disk::TestDisk;
+    use crate::source::Roster;
 
     #[tokio::test]
     async fn a_new_session_is_on_record_at_once_or_as_soon_as_the_disk_lets_it() {

@@ -50,5 +50,6 @@ mod sparkplug;
 mod stalls;
 mod support;
 mod transport;
+mod unreachable;
 mod versions;
 mod ways_out;
