@@ -260,7 +260,7 @@ async fn a_subscriber_gets_what_is_published_and_system_topics_are_not_journaled
     let storage = storage();
     let broker = storage.broker(&any_port()).await;
     let (mut link, _acknowledger) = Connection::new(&broker.options("reader"));
-    while !matches!(link.poll().await, Event::Subscribed { refused } if refused.is_empty()) {}
+    while !matches!(link.poll().await, Event::Subscribed { refused, .. } if refused.is_empty()) {}
     let port = broker.address.port().to_string();
     for (qos, topic) in [("0", "city/0"), ("1", "$other/1"), ("2", "city/2")] {
         let mut client = Command::new("mosquitto_pub");

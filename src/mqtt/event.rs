@@ -10,9 +10,10 @@ pub enum Event {
     Connected {
         session_present: bool,
     },
-    /// The filters the broker refused; none means subscribed to all.
+    /// Of the filters that were asked for: those the broker refused, and those it grants at QoS 0 only.
     Subscribed {
         refused: Vec<String>,
+        at_most_once: Vec<String>,
     },
     /// One of the stale filters is gone.
     Unsubscribed,

@@ -88,6 +88,8 @@ struct State {
     stale: Vec<String>,
     /// Those are to be asked for.
     subscribe: bool,
+    /// Only these are, once more.
+    again: Vec<String>,
 }
 
 impl Shared {
@@ -122,6 +124,12 @@ impl Acknowledger {
         let mut state = self.shared.lock();
         (state.filters, state.stale, state.subscribe) = (filters, stale, true);
         drop(state);
+        self.shared.rung.notify_one();
+    }
+
+    /// Asks once more for some of the filters, on the connection that is up.
+    pub fn ask_again(&self, filters: Vec<String>) {
+        self.shared.lock().again = filters;
         self.shared.rung.notify_one();
     }
 
@@ -207,6 +215,7 @@ impl Connection {
         let mut state = self.shared.lock();
         state.epoch = state.epoch.saturating_add(1);
         state.acks.clear();
+        state.again.clear();
         Event::Disconnected(error)
     }
 }

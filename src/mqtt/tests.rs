@@ -69,7 +69,7 @@ async fn a_broken_link(version: Version) {
     let broker = mosquitto();
     let (mut link, acknowledger) = Connection::new(&options(version, broker.1));
     let refused = until(&mut link, |_, event| match event {
-        Event::Subscribed { refused } => Some(refused),
+        Event::Subscribed { refused, at_most_once } => Some([refused, at_most_once].concat()),
         _ => None,
     })
     .await;

@@ -9,14 +9,15 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::stream::{self, Stream};
-use super::wire::{self, Ack, Packet};
+use super::wire::{self, Ack, Grant, Packet};
 use super::{Command, Event, Options, Shared, Version};
 
 /// Room that a read finds.
 const CHUNK: usize = 64 * 1024;
 /// With less of it left a new piece is begun.
 const SMALL: usize = 4096;
-/// How often is looked whether a ping is due, or something late.
+/// How often is looked whether a ping is due, or something late. Behind PUBACKs one is due at the next look: until it
+/// is answered, the broker's next use of an identifier for an equal message could be taken for a redelivery.
 const TICK: Duration = Duration::from_secs(1);
 /// A broker that takes no bytes for so long is given up.
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
@@ -38,11 +39,15 @@ pub(super) struct Up {
     acks: u64,
     /// A PINGREQ is in `out`, behind so many of them.
     pinging: Option<u64>,
+    /// PUBACKs were written since the last PINGREQ: whether they arrived is not known.
+    unproved: bool,
     ready: VecDeque<Event>,
     /// Publishes at QoS 2 that wait for their end.
     exactly_once: HashSet<u16>,
     /// Of our own packets.
     packet_id: u16,
+    /// Each SUBSCRIBE without an answer: its identifier and filters.
+    asked: Vec<(u16, Vec<String>)>,
     tick: Interval,
     last_ping: Instant,
     /// Since when a PINGREQ has no answer.
@@ -74,9 +79,11 @@ impl Up {
             unflushed: false,
             acks: 0,
             pinging: None,
+            unproved: false,
             ready: VecDeque::new(),
             exactly_once: HashSet::new(),
             packet_id: 0,
+            asked: Vec::new(),
             tick,
             last_ping: now,
             unanswered: None,
@@ -118,13 +125,16 @@ impl Up {
             if self.out.is_empty() {
                 self.taken = Instant::now();
             }
-            self.parse(shared)?;
+            self.parse()?;
             if let Some(event) = self.ready.pop_front() {
                 return Ok(event);
             }
             self.take_over(shared)?;
-            if self.input.capacity().saturating_sub(self.input.len()) < SMALL {
-                self.input.reserve(CHUNK);
+            // A large packet has a piece of its own size: it is not copied as it grows, and holds no more than it is.
+            let missing = wire::missing(&self.input, self.max_packet);
+            let wanted = if missing > CHUNK { missing } else { SMALL };
+            if self.input.capacity().saturating_sub(self.input.len()) < wanted {
+                self.input.reserve(missing.max(CHUNK));
             }
             let owes = self.unflushed || !self.out.is_empty();
             tokio::select! {
@@ -158,7 +168,7 @@ impl Up {
     }
 
     /// Every packet that is whole.
-    fn parse(&mut self, shared: &Shared) -> Result<(), String> {
+    fn parse(&mut self) -> Result<(), String> {
         while let Some(packet) =
             wire::read(self.version, &mut self.input, self.max_packet).map_err(|error| error.to_string())?
         {
@@ -174,13 +184,7 @@ impl Up {
                     self.exactly_once.remove(&id);
                     wire::acknowledge(Ack::Complete, id, &mut self.out);
                 }
-                Packet::SubAck { refused } => {
-                    let state = shared.lock();
-                    let named =
-                        |place: usize| state.filters.get(place).cloned().unwrap_or_else(|| place.to_string());
-                    let refused = refused.into_iter().map(named).collect();
-                    self.ready.push_back(Event::Subscribed { refused });
-                }
+                Packet::SubAck { packet_id, grants } => self.answered(packet_id, &grants),
                 Packet::UnsubAck => self.ready.push_back(Event::Unsubscribed),
                 Packet::PingResp => {
                     self.unanswered = None;
@@ -192,6 +196,21 @@ impl Up {
         Ok(())
     }
 
+    /// Tells which filters of that SUBSCRIBE are lacking; one without a word on it is refused.
+    fn answered(&mut self, packet_id: u16, grants: &[Grant]) {
+        let Some(at) = self.asked.iter().position(|(id, _)| *id == packet_id) else { return };
+        let (_, filters) = self.asked.swap_remove(at);
+        let (mut refused, mut at_most_once) = (Vec::new(), Vec::new());
+        for (place, filter) in filters.into_iter().enumerate() {
+            match grants.get(place) {
+                Some(Grant::AtLeastOnce) => {}
+                Some(Grant::AtMostOnce) => at_most_once.push(filter),
+                Some(Grant::Refused) | None => refused.push(filter),
+            }
+        }
+        self.ready.push_back(Event::Subscribed { refused, at_most_once });
+    }
+
     /// What the acknowledger has left goes into the buffer. Subscribing and unsubscribing go together, so that
     /// hardly a message can come twice through an old and a new filter, and none through neither.
     fn take_over(&mut self, shared: &Shared) -> Result<(), String> {
@@ -201,12 +220,18 @@ impl Up {
             wire::acknowledge(if first { Ack::Received } else { Ack::AtLeastOnce }, id, &mut self.out);
             self.acks = self.acks.saturating_add(1);
         }
-        if !std::mem::take(&mut state.subscribe) || state.filters.is_empty() {
+        let (all, again) = (std::mem::take(&mut state.subscribe), std::mem::take(&mut state.again));
+        let filters = if all { state.filters.clone() } else { again };
+        if filters.is_empty() {
             return Ok(());
         }
         self.packet_id = self.packet_id.checked_add(1).unwrap_or(1);
-        wire::subscribe(self.version, self.packet_id, &state.filters, &mut self.out)
+        wire::subscribe(self.version, self.packet_id, &filters, &mut self.out)
             .map_err(|error| error.to_string())?;
+        self.asked.push((self.packet_id, filters));
+        if !all {
+            return Ok(());
+        }
         for filter in &state.stale {
             self.packet_id = self.packet_id.checked_add(1).unwrap_or(1);
             wire::unsubscribe(self.version, self.packet_id, filter, &mut self.out)
@@ -218,6 +243,7 @@ impl Up {
     /// All that was owed has left. What left behind a ping is not told before it: its answer does not cover it.
     fn sent(&mut self) {
         let acks = std::mem::take(&mut self.acks);
+        self.unproved |= acks > self.pinging.unwrap_or(0);
         let mut tell = |count| {
             if count > 0 {
                 self.ready.push_back(Event::AcksSent(count));
@@ -231,7 +257,7 @@ impl Up {
         }
     }
 
-    /// A ping each keep-alive, and an end where the broker is silent or takes nothing.
+    /// A ping each keep-alive and behind PUBACKs, and an end where the broker is silent or takes nothing.
     fn look(&mut self, now: Instant) -> Result<(), String> {
         let patience = self.keep_alive / 2;
         let silent =
@@ -242,8 +268,10 @@ impl Up {
             let what = if stuck { "takes no bytes" } else { "is silent: no answer to a ping" };
             return Err(format!("the broker {what}"));
         }
-        if self.unanswered.is_none() && now.duration_since(self.last_ping) >= self.keep_alive {
+        let due = self.unproved || now.duration_since(self.last_ping) >= self.keep_alive;
+        if self.unanswered.is_none() && due {
             wire::ping(&mut self.out);
+            self.unproved = false;
             (self.last_ping, self.unanswered, self.pinging) = (now, Some(now), Some(self.acks));
         }
         Ok(())

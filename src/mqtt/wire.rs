@@ -24,13 +24,23 @@ pub(super) enum Packet {
     Publish(Publish),
     /// The end of a message at QoS 2, which only a session from before us can hold.
     Release(u16),
-    /// The places of filters that were refused.
+    /// What became of each filter of the SUBSCRIBE with this identifier.
     SubAck {
-        refused: Vec<usize>,
+        packet_id: u16,
+        grants: Vec<Grant>,
     },
     UnsubAck,
     PingResp,
     Other,
+}
+
+/// The broker's answer to one filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grant {
+    Refused,
+    /// At QoS 0: what is lost on the way is lost.
+    AtMostOnce,
+    AtLeastOnce,
 }
 
 /// What is no packet, or the broker's good-bye.
@@ -70,6 +80,13 @@ pub(super) fn read(version: Version, input: &mut BytesMut, max: u32) -> Result<O
         }
     };
     Ok(Some(packet))
+}
+
+/// How many bytes of a packet that has begun are still to come, as far as it tells.
+pub(super) fn missing(input: &[u8], max: u32) -> usize {
+    let Ok(Some((_, head, length))) = fixed_header(input) else { return 0 };
+    let allowed = u32::try_from(length).is_ok_and(|length| length <= max);
+    if allowed { head.saturating_add(length).saturating_sub(input.len()) } else { 0 }
 }
 
 fn malformed(error: &impl ToString) -> WireError {
@@ -139,9 +156,16 @@ fn from_v5(packet: five::Packet) -> Result<Packet, WireError> {
         },
         five::Packet::ConnAck(ack) => return Err(WireError::Refused(format!("{:?}", ack.code))),
         five::Packet::SubAck(ack) => Packet::SubAck {
-            refused: places(
-                ack.return_codes.iter().map(|code| matches!(code, five::SubscribeReasonCode::Success(_))),
-            ),
+            packet_id: ack.pkid,
+            grants: ack
+                .return_codes
+                .iter()
+                .map(|code| match code {
+                    five::SubscribeReasonCode::Success(v5::mqttbytes::QoS::AtMostOnce) => Grant::AtMostOnce,
+                    five::SubscribeReasonCode::Success(_) => Grant::AtLeastOnce,
+                    _ => Grant::Refused,
+                })
+                .collect(),
         },
         five::Packet::UnsubAck(_) => Packet::UnsubAck,
         five::Packet::PingResp(_) => Packet::PingResp,
@@ -164,19 +188,22 @@ fn from_v3(packet: three::Packet) -> Result<Packet, WireError> {
         }
         three::Packet::ConnAck(ack) => return Err(WireError::Refused(format!("{:?}", ack.code))),
         three::Packet::SubAck(ack) => Packet::SubAck {
-            refused: places(
-                ack.return_codes.iter().map(|code| matches!(code, three::SubscribeReasonCode::Success(_))),
-            ),
+            packet_id: ack.pkid,
+            grants: ack
+                .return_codes
+                .iter()
+                .map(|code| match code {
+                    three::SubscribeReasonCode::Success(three::QoS::AtMostOnce) => Grant::AtMostOnce,
+                    three::SubscribeReasonCode::Success(_) => Grant::AtLeastOnce,
+                    three::SubscribeReasonCode::Failure => Grant::Refused,
+                })
+                .collect(),
         },
         three::Packet::UnsubAck(_) => Packet::UnsubAck,
         three::Packet::PingResp => Packet::PingResp,
         three::Packet::PubRel(release) => Packet::Release(release.pkid),
         _ => Packet::Other,
     })
-}
-
-fn places(granted: impl Iterator<Item = bool>) -> Vec<usize> {
-    granted.enumerate().filter(|(_, granted)| !granted).map(|(place, _)| place).collect()
 }
 
 /// Asks for the connection.
@@ -340,6 +367,8 @@ mod tests {
     #[test]
     fn what_is_too_large_or_no_packet_is_refused_before_it_is_all_there() {
         let large = one(Version::V3, b"\x30\xff\x7f").unwrap_err();
+        assert_eq!((missing(b"\x30\xff\x7f", 1000), missing(b"\x30\xff", 1000)), (0, 0));
+        assert_eq!(missing(b"\x30\xff\x01abc", 1000), 252, "room is made for it once");
         assert_eq!(large, WireError::TooLarge { size: 16_383, max: 1000 });
         assert!(large.to_string().contains("mqtt.max_packet"), "{large}");
         for bytes in [

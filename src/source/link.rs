@@ -9,12 +9,16 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::sessions::Sessions;
 use super::{Config, Counts};
 use crate::backoff::Backoff;
 use crate::mqtt::{Connection, Event};
 
 /// Events beside publishes that may wait: PUBACKs written, pings.
 const OTHER_EVENTS: usize = 1024;
+
+/// Bytes of topics and payloads that may wait, however many messages that are.
+const WAITING_BYTES: usize = 32 * 1024 * 1024;
 
 /// So many events are handed over at once at most, fewer than may wait.
 const AT_ONCE: usize = 512;
@@ -28,9 +32,58 @@ const SUSPICIOUS: u32 = 5;
 #[derive(Debug)]
 pub(super) struct Link {
     events: mpsc::Receiver<Vec<Event>>,
-    /// For single events.
-    room: Arc<Semaphore>,
+    room: Room,
     task: JoinHandle<()>,
+}
+
+/// What may wait between the connection and the source: so many events, and so many bytes of them.
+#[derive(Debug, Clone)]
+struct Room {
+    events: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+}
+
+impl Room {
+    fn new(events: usize) -> Self {
+        let bytes = Arc::new(Semaphore::new(WAITING_BYTES));
+        Self { events: Arc::new(Semaphore::new(events)), bytes }
+    }
+
+    /// Takes room for these; false where nobody gives it back any more. What is larger than all room has it all.
+    async fn take(&self, (count, bytes): (u32, u32)) -> bool {
+        let Ok(taken) = self.events.acquire_many(count).await else { return false };
+        let Ok(weighed) = self.bytes.acquire_many(bytes).await else { return false };
+        taken.forget();
+        weighed.forget();
+        true
+    }
+
+    fn give_back(&self, (count, bytes): (u32, u32)) {
+        let permits = |number: u32| usize::try_from(number).unwrap_or(0);
+        self.events.add_permits(permits(count));
+        self.bytes.add_permits(permits(bytes));
+    }
+
+    /// Waits until there is room for an event, and for a message of so many bytes; false as above.
+    async fn wait_for(&self, bytes: u32) -> bool {
+        let bytes = bytes.min(u32::try_from(WAITING_BYTES).unwrap_or(u32::MAX));
+        self.events.acquire().await.is_ok() && self.bytes.acquire_many(bytes).await.is_ok()
+    }
+
+    fn close(&self) {
+        self.events.close();
+        self.bytes.close();
+    }
+}
+
+/// How many events these are, and their bytes, as far as they can count.
+fn measure(events: &[Event]) -> (u32, u32) {
+    let weigh = |event: &Event| match event {
+        Event::Publish(publish) => publish.topic.len().saturating_add(publish.payload.len()),
+        _ => 0,
+    };
+    let bytes = events.iter().map(weigh).fold(0_usize, usize::saturating_add).min(WAITING_BYTES);
+    (u32::try_from(events.len()).unwrap_or(u32::MAX), u32::try_from(bytes).unwrap_or(u32::MAX))
 }
 
 impl Link {
@@ -39,15 +92,18 @@ impl Link {
         connection: Connection,
         config: &Config,
         counts: Arc<Counts>,
+        sessions: Sessions,
         stop: CancellationToken,
     ) -> Self {
         let most = config.park.saturating_add(OTHER_EVENTS);
         let (sender, events) = mpsc::channel(most);
-        let room = Arc::new(Semaphore::new(most));
-        // An MQTT 5 broker stops at the receive maximum, so there is always room and polling goes on; a 3.1.1 broker
-        // knows no such bound.
+        let room = Room::new(most);
+        // An MQTT 5 broker stops at the receive maximum, so where messages are small there is always room and polling
+        // goes on; a 3.1.1 broker knows no such bound.
         let patience = config.options.keep_alive / 2;
-        let poller = Poller { connection, events: sender, room: Arc::clone(&room), patience, counts };
+        let largest = config.options.max_packet;
+        let poller =
+            Poller { connection, events: sender, room: room.clone(), patience, largest, counts, sessions };
         let task = tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -60,7 +116,7 @@ impl Link {
     /// Waits for events and takes those that came together, in their order; nothing when polling has ended.
     pub(super) async fn next(&mut self) -> Option<Vec<Event>> {
         let events = self.events.recv().await?;
-        self.room.add_permits(events.len());
+        self.room.give_back(measure(&events));
         Some(events)
     }
 
@@ -104,9 +160,12 @@ impl Steadiness {
 struct Poller {
     connection: Connection,
     events: mpsc::Sender<Vec<Event>>,
-    room: Arc<Semaphore>,
+    room: Room,
     patience: Duration,
+    /// Bytes of the largest message.
+    largest: u32,
     counts: Arc<Counts>,
+    sessions: Sessions,
 }
 
 impl Poller {
@@ -121,6 +180,7 @@ impl Poller {
                     Event::Disconnected("no message was acknowledged for long; connecting anew".to_owned())
                 }
             };
+            self.sessions.note(&event).await;
             let wait = match &mut event {
                 Event::Disconnected(error) => {
                     if steadiness.ended(Instant::now(), error) {
@@ -153,13 +213,14 @@ impl Poller {
                 self.counts.acks_gone.fetch_add(*written, Ordering::Relaxed);
             }
         }
-        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room);
-        match tokio::time::timeout(self.patience, room.acquire_many(count)).await {
+        match tokio::time::timeout(self.patience, self.room.take(measure(&events))).await {
             // Whoever takes them makes room again.
-            Ok(Ok(taken)) => taken.forget(),
-            Ok(Err(_)) => return false,
-            Err(_) => return self.wait_for_room().await,
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(_) => {
+                drop(events);
+                return self.wait_for_room().await;
+            }
         }
         self.events.send(events).await.is_ok()
     }
@@ -168,10 +229,9 @@ impl Poller {
     async fn wait_for_room(&mut self) -> bool {
         tracing::warn!("the journal has no room: disconnecting from the broker until it has");
         self.connection.disconnect();
-        let Ok(room) = self.room.acquire().await else { return false };
-        room.forget();
-        let event = Event::Disconnected("the journal has no room".to_owned());
-        self.events.send(vec![event]).await.is_ok()
+        let events = vec![Event::Disconnected("the journal has no room".to_owned())];
+        let room = self.room.wait_for(self.largest).await && self.room.take(measure(&events)).await;
+        room && self.events.send(events).await.is_ok()
     }
 }
 
@@ -193,6 +253,23 @@ mod tests {
         assert_eq!(end(Duration::from_millis(10)), (false, true));
         assert_eq!(end(SHORT), (true, false));
         assert_eq!(end(Duration::from_millis(10)), (true, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_is_counted_and_weighed_and_one_always_passes() {
+        let room = Room::new(3);
+        let all = u32::try_from(WAITING_BYTES).unwrap();
+        let has_room =
+            async |taken| tokio::time::timeout(Duration::from_secs(1), room.take(taken)).await == Ok(true);
+        assert!(has_room((1, all)).await, "one passes, however large");
+        assert!(has_room((1, 0)).await && !has_room((1, 1)).await, "another one of so many bytes waits");
+        assert!(has_room((1, 0)).await && !has_room((1, 0)).await, "there are three");
+        let small = tokio::time::timeout(Duration::from_secs(1), room.wait_for(1)).await;
+        assert!(small.is_err(), "whoever waits for room waits for both");
+        room.give_back((3, all));
+        assert!(room.wait_for(u32::MAX).await && has_room((3, all)).await);
+        room.close();
+        assert!(!room.take((1, 1)).await);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod config;
 mod counts;
+mod filters;
 mod inspect;
 mod intake;
 mod link;
@@ -13,10 +14,11 @@ mod rebirths;
 mod recall;
 pub mod redelivery;
 mod roster;
+mod sessions;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -25,8 +27,10 @@ use crate::journal::{Durable, Journal, JournalError};
 use crate::message::Message;
 use crate::mqtt::{Acknowledger, Command, Connection, Event, Publish};
 use crate::status::Part;
+use filters::{Withheld, note};
 use intake::{Each, GROUP, Group, Handed};
 use redelivery::{Acknowledged, Content, InDoubt, Redelivery};
+use sessions::Sessions;
 
 pub use config::Config;
 pub use counts::Counts;
@@ -59,6 +63,7 @@ pub struct Source {
     queued: VecDeque<Acknowledged>,
     /// Stale filters whose end the broker has not confirmed on this connection.
     to_unsubscribe: usize,
+    withheld: Withheld,
     /// Why there is no connection, as last told.
     trouble: Option<String>,
 }
@@ -77,7 +82,11 @@ impl Source {
         let wanted = config.filters(&filters.borrow_and_update());
         config.options.stale = note(&line, &wanted).await;
         config.options.filters = wanted;
-        let (session, doubts) = recall::in_doubt(&journal, number, floor).await?;
+        let (mut session, mut doubts) = recall::in_doubt(&journal, number, floor).await?;
+        if line.session() > session {
+            // Nothing of that one is in the journal.
+            (session, doubts) = (line.session(), Vec::new());
+        }
         let known_floor = Arc::new(AtomicU64::new(floor));
         let entered = journal.end();
         Ok(Self {
@@ -97,6 +106,7 @@ impl Source {
             group: Group::default(),
             waiting: VecDeque::new(),
             queued: VecDeque::new(),
+            withheld: Withheld::default(),
             trouble: None,
         })
     }
@@ -120,7 +130,9 @@ impl Source {
     pub async fn run(mut self, stop: CancellationToken) {
         let (connection, acknowledger) = Connection::new(&self.config.options);
         let connection = connection.publishing(self.commands.take());
-        let mut link = link::Link::start(connection, &self.config, self.counts(), stop.clone());
+        let sessions = Sessions::new(self.line.clone(), self.session);
+        let serial = sessions.serial();
+        let mut link = link::Link::start(connection, &self.config, self.counts(), sessions, stop.clone());
         let mut inbox = VecDeque::new();
         loop {
             tokio::select! {
@@ -132,6 +144,7 @@ impl Source {
                         self.durable(done, &acknowledger);
                     }
                 }
+                () = self.withheld.due() => self.ask_again(&acknowledger),
                 Ok(()) = self.filters.changed() => self.resubscribe(&acknowledger).await,
                 () = self.journal.has_place(), if !self.group.is_empty() => {
                     // Of a connection that is gone the broker sends it again.
@@ -151,7 +164,7 @@ impl Source {
                         self.gather(publish, &acknowledger);
                         self.gather_more(&mut inbox, &acknowledger);
                     }
-                    event => self.notice(event, &acknowledger).await,
+                    event => self.notice(event, &acknowledger, &serial).await,
                 }
             }
             // With nothing on the way all of ours is in the table, whatever else the journal took.
@@ -254,7 +267,7 @@ impl Source {
         }
     }
 
-    async fn notice(&mut self, event: Event, acknowledger: &Acknowledger) {
+    async fn notice(&mut self, event: Event, acknowledger: &Acknowledger, serial: &AtomicU32) {
         match event {
             Event::Connected { session_present } => {
                 self.counts.connections.fetch_add(1, Ordering::Relaxed);
@@ -267,8 +280,11 @@ impl Source {
                 self.counts.asked.store(true, Ordering::Relaxed);
                 self.trouble = None;
                 self.to_unsubscribe = self.config.options.stale.len();
-                if !session_present {
-                    self.session = self.session.saturating_add(1);
+                self.withheld.all_are_asked();
+                // The event of an earlier one may have found no room.
+                let serial = serial.load(Ordering::Acquire);
+                if serial != self.session {
+                    self.session = serial;
                     self.redelivery.new_session();
                 }
                 tracing::info!(
@@ -279,25 +295,12 @@ impl Source {
                 );
                 self.part.not_ready("connected, waiting for the subscription", "wait a moment");
             }
-            Event::Subscribed { refused } if refused.is_empty() => {
-                self.counts.asked.store(false, Ordering::Relaxed);
-                self.counts.subscribed.store(true, Ordering::Relaxed);
-                self.part.ok();
-            }
+            Event::Subscribed { refused, at_most_once } => self.subscribed(refused, at_most_once),
             Event::Unsubscribed => {
                 self.to_unsubscribe = self.to_unsubscribe.saturating_sub(1);
                 if self.to_unsubscribe == 0 {
                     self.settle_filters().await;
                 }
-            }
-            Event::Subscribed { refused } => {
-                self.counts.asked.store(false, Ordering::Relaxed);
-                let refused = refused.join(", ");
-                tracing::error!(source = self.number, refused, "the broker refused filters");
-                self.part.not_ready(
-                    format!("the broker refused the filters {refused}"),
-                    "allow this user to read them in the broker's access list",
-                );
             }
             Event::PingSent => self.redelivery.ping_sent(),
             Event::PingAnswered => self.redelivery.ping_answered(),
@@ -305,6 +308,7 @@ impl Source {
                 self.counts.connection_is_gone();
                 self.queued.clear();
                 self.redelivery.disconnected();
+                self.withheld.all_are_asked();
                 let place = format!("{}:{}", self.config.options.host, self.config.options.port);
                 // Each try fails the same way: told once.
                 if self.trouble.as_deref() != Some(&error) {
@@ -324,45 +328,6 @@ impl Source {
             Event::Publish(_) | Event::AcksSent(_) => {}
         }
     }
-}
-
-impl Source {
-    /// Routes have changed: the new filters are subscribed, on this connection or the next.
-    async fn resubscribe(&mut self, acknowledger: &Acknowledger) {
-        let wanted = self.config.filters(&self.filters.borrow_and_update());
-        if wanted == self.config.options.filters {
-            return;
-        }
-        let stale = note(&self.line, &wanted).await;
-        self.to_unsubscribe = stale.len();
-        (self.config.options.filters, self.config.options.stale) = (wanted.clone(), stale.clone());
-        acknowledger.subscribe(wanted, stale);
-    }
-
-    /// The broker has dropped what we no longer want.
-    async fn settle_filters(&self) {
-        let (line, wanted) = (self.line.clone(), self.config.options.filters.clone());
-        let noted = tokio::task::spawn_blocking(move || line.settle(&wanted)).await;
-        match noted.map_err(std::io::Error::other).and_then(|noted| noted) {
-            Ok(()) => {
-                let stale = self.config.options.stale.join(", ");
-                tracing::info!(source = self.number, stale, "unsubscribed from what no route wants any more");
-            }
-            Err(error) => {
-                tracing::warn!(source = self.number, %error, "the subscribed filters cannot be noted");
-            }
-        }
-    }
-}
-
-/// Puts on record what will be subscribed; gives what the broker may hold beside it.
-async fn note(line: &Line, wanted: &[String]) -> Vec<String> {
-    let (noted, wanted) = (line.clone(), wanted.to_vec());
-    let noted = tokio::task::spawn_blocking(move || noted.begin(&wanted)).await;
-    noted.map_err(std::io::Error::other).and_then(|noted| noted).unwrap_or_else(|error| {
-        tracing::error!(source = line.number, %error, "the subscribed filters cannot be noted");
-        Vec::new()
-    })
 }
 
 async fn next_durable(waiting: &mut VecDeque<Handed>) -> Result<Vec<Durable>, JournalError> {

@@ -25,6 +25,8 @@ type Entries = BTreeMap<String, Entry>;
 struct Entry {
     number: u16,
     filters: BTreeSet<String>,
+    /// The serial of the last session that the broker began for us.
+    session: u32,
 }
 
 /// Shared by all sources; cheap to clone.
@@ -96,6 +98,19 @@ impl Line {
         Ok(stale)
     }
 
+    /// The serial of the last session on record; 0 before the first.
+    pub(super) fn session(&self) -> u32 {
+        self.roster.lock().get(&self.name).map_or(0, |entry| entry.session)
+    }
+
+    /// Puts a new session on record. Writes a file.
+    pub(super) fn begin_session(&self, serial: u32) -> io::Result<()> {
+        if let Some(entry) = self.roster.lock().get_mut(&self.name) {
+            entry.session = serial;
+        }
+        self.roster.save()
+    }
+
     /// The broker holds exactly these now. Writes a file: not for a task that others wait for.
     pub(super) fn settle(&self, wanted: &[String]) -> io::Result<()> {
         if let Some(entry) = self.roster.lock().get_mut(&self.name) {
@@ -130,6 +145,15 @@ mod tests {
         assert!(open().line("south").begin(&filters(&["c"])).unwrap().is_empty());
         assert_eq!(open().line("south").number, 1);
         assert_eq!(open().line("east").number, 2);
+        // A list that knows of no sessions.
+        std::fs::write(dir.path().join(FILE), r#"{"south": {"number": 1, "filters": ["c"]}}"#).unwrap();
+        let south = open().line("south");
+        assert_eq!(south.session(), 0);
+        south.begin_session(7).unwrap();
+        let south = open().line("south");
+        assert_eq!((south.session(), open().line("north").session()), (7, 0));
+        south.begin(&filters(&["d"])).unwrap();
+        assert_eq!(open().line("south").session(), 7);
         std::fs::write(dir.path().join(FILE), "{").unwrap();
         assert!(open().line("south").begin(&filters(&["c"])).unwrap().is_empty());
     }

@@ -14,11 +14,14 @@ fn read_all(dir: &Path, all: &mut String) {
     }
 }
 
-/// The names of all tests: functions right below a `#[test]` or `#[tokio::test…]`, other attributes aside.
+/// The names of all tests: rows of the fault matrix, and functions right below a `#[test]` or `#[tokio::test…]`, other attributes aside.
 fn tests(source: &str) -> BTreeSet<&str> {
     let (mut found, mut test) = (BTreeSet::new(), false);
     for line in source.lines().map(str::trim) {
-        if line == "#[test]" || line.starts_with("#[tokio::test") {
+        if let Some((name, _)) = line.strip_prefix("both!(").and_then(|row| row.split_once(',')) {
+            // A row of the matrix, over both versions of MQTT.
+            found.insert(name);
+        } else if line == "#[test]" || line.starts_with("#[tokio::test") {
             test = true;
         } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| test) {
             found.insert(rest.split('(').next().unwrap_or_default());

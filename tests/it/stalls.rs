@@ -1,7 +1,6 @@
 //! Progress is watched: what stands still is named, counted and begun anew; as a last resort the process ends.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use super::support::counting::Counting;
 use super::support::http;
 use super::support::nadikota::Nadikota;
 use super::support::publish::publish;
+use super::support::spoken::Session;
 use super::support::wait::{accepts, free_addresses, poll_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -69,61 +69,6 @@ fn a_destination_that_hangs_is_begun_anew_at_last_the_process_ends_and_the_next_
     assert_eq!(watch(&nadikota)["state"], "ok");
 }
 
-/// One connection of a broker that speaks just enough of MQTT 3.1.1.
-struct Session(TcpStream);
-
-impl Session {
-    /// Accepts a client, and its subscription where it `answers`.
-    fn accept(listener: &TcpListener, answers: bool) -> Self {
-        let (stream, _) = listener.accept().expect("a client");
-        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
-        let mut session = Self(stream);
-        assert_eq!(session.packet().0 >> 4, 1, "CONNECT");
-        session.send(&[0x20, 2, 0, 0]);
-        loop {
-            let (kind, body) = session.packet();
-            if kind >> 4 == 8 {
-                // There is one filter.
-                if answers {
-                    session.send(&[0x90, 3, body[0], body[1], 1]);
-                }
-                return session;
-            }
-        }
-    }
-
-    fn packet(&mut self) -> (u8, Vec<u8>) {
-        let mut byte = [0];
-        self.0.read_exact(&mut byte).expect("a packet");
-        let kind = byte[0];
-        let (mut length, mut shift) = (0, 0);
-        loop {
-            self.0.read_exact(&mut byte).expect("its length");
-            length |= usize::from(byte[0] & 0x7f) << shift;
-            shift += 7;
-            if byte[0] & 0x80 == 0 {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).expect("its body");
-        (kind, body)
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).expect("it reads");
-    }
-}
-
-/// A publish with QoS 1.
-fn publish_packet(id: u16, payload: &[u8]) -> Vec<u8> {
-    let mut packet = vec![0x32, u8::try_from(10 + payload.len()).expect("a short one"), 0, 6];
-    packet.extend(b"city/a");
-    packet.extend(id.to_be_bytes());
-    packet.extend(payload);
-    packet
-}
-
 #[test]
 fn a_broker_that_never_answers_the_subscription_is_connected_to_anew() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -133,18 +78,16 @@ fn a_broker_that_never_answers_the_subscription_is_connected_to_anew() {
          [mqtt]\nurl = \"mqtt://{broker}\"\nversion = \"3.1.1\"\nkeep_alive = \"600s\"\n\
          [[routes]]\ntopic = \"city/{{device}}\"\nformat = \"value\"\nname = \"air_temperature_c\"\n"
     ));
-    let mute = Session::accept(&listener, false);
+    let mut mute = Session::begin(&listener, false);
+    mute.asked();
     // Returns when nadikota has given the mute one up.
-    let mut sound = Session::accept(&listener, true);
+    let mut sound = Session::begin(&listener, false);
+    sound.subscribed();
     assert!(stalls(&nadikota, "mqtt") > 0);
     let reason = "mqtt stands still: no message is acknowledged, or the subscription has no answer";
     assert_eq!(watch(&nadikota)["reason"], reason);
-    sound.send(&publish_packet(7, b"25.5"));
-    let acknowledged = poll_until(LIMIT, "it is acknowledged", || {
-        let (kind, body) = sound.packet();
-        (kind >> 4 == 4).then_some(body)
-    });
-    assert_eq!(acknowledged, [0, 7]);
+    sound.publish(7, false, "city/a", "25.5");
+    assert_eq!(sound.acknowledged(), 7);
     poll_until(LIMIT, "the watch is content", || (watch(&nadikota)["state"] == "ok").then_some(()));
     assert!(nadikota.output().contains("moves again"));
     drop(mute);

@@ -3,7 +3,8 @@
 //! A batch of `n` lines with `k` bad ones needs one request where all are good; one more for each answer that names
 //! its bad lines; else at most `1 + 2·k·(log2(n/k) + 2)` by halving. An answer that says all were dropped is
 //! believed. Lines that were not named are sent again even where the database says that it took them, because a
-//! list can be cut; sending a line again is harmless: it overwrites itself.
+//! list can be cut; sending a line again is harmless: it overwrites itself. While a bucket is in trouble one request
+//! at a time asks on behalf of all.
 
 mod answer;
 mod client;
@@ -31,6 +32,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A database that asks for more is asked again sooner.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
+const FOR_TOO_LONG: &str = "; for longer than hold_for, so what is for it goes to quarantine";
 /// An answer that names lines is followed this often; then halving is quicker.
 const NAMED_ROUNDS: u32 = 3;
 
@@ -83,6 +85,7 @@ impl Writer {
         let bucket = bucket.unwrap_or_else(|| self.template.as_str());
         let mut verdicts = vec![None; batch.len()];
         let mut pieces = vec![(Vec::from_iter(0..batch.len()), 0)];
+        let mut doubt = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         while let Some((lines, rounds)) = pieces.pop() {
             match self.settle(bucket, batch, &lines, stop).await? {
                 Piece::Stored => self.keep_good_line(bucket, batch, &lines, &mut verdicts),
@@ -107,18 +110,29 @@ impl Writer {
                             // Not about the line: the whole batch is tried again.
                             verdicts.fill(None);
                             pieces = vec![(Vec::from_iter(0..batch.len()), 0)];
+                            if let Some(why) = self.doubt(bucket, &mut doubt, stop).await? {
+                                pieces.clear();
+                                for line in 0..batch.len() {
+                                    refuse(&mut verdicts, line, Reason::DestinationRefused, why.clone());
+                                }
+                            }
                             continue;
                         }
+                        self.standings.recovered(bucket);
                         refuse(&mut verdicts, *line, Reason::RefusedByDatabase, refusal.why);
                         continue;
                     }
                     if dropped(&refusal.whole).is_some_and(|dropped| dropped >= lines.len()) {
+                        self.standings.recovered(bucket);
                         for line in lines {
                             refuse(&mut verdicts, line, Reason::RefusedByDatabase, refusal.why.clone());
                         }
                         continue;
                     }
                     let named = named(batch, &lines, &refusal, rounds);
+                    if !named.is_empty() {
+                        self.standings.recovered(bucket);
+                    }
                     let rest: Vec<_> =
                         lines.iter().copied().filter(|line| !named.contains_key(line)).collect();
                     // Few names in a long answer: halving is quicker than to go on from name to name.
@@ -155,7 +169,14 @@ impl Writer {
 
     async fn ask(&self, bucket: &str, text: &[u8], stop: &CancellationToken) -> Result<Piece, Stopped> {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let circuit = self.standings.circuit(bucket);
+        let mut turn = None;
+        if self.standings.in_trouble(bucket) {
+            turn = Some(stopped(stop, circuit.turn()).await?);
+        }
         loop {
+            // Whoever had the turn before may have found all well: then nobody needs it.
+            turn = turn.filter(|_| self.standings.in_trouble(bucket));
             let started = Instant::now();
             self.meter.sent();
             let answer = tokio::select! {
@@ -178,14 +199,14 @@ impl Writer {
                     return Ok(Piece::Stored);
                 }
                 Verdict::Refused(refusal) => {
+                    // Whether that is about the lines is for the caller to find out.
                     self.meter.answered(started.elapsed());
-                    self.standings.recovered(bucket);
                     return Ok(Piece::Refused(refusal));
                 }
                 Verdict::TooLarge => return Ok(Piece::TooLarge),
                 Verdict::Wait { after, why } => {
                     let wait = backoff.next_wait();
-                    let wait = after.map_or(wait, |after| after.min(LONGEST_ASKED).max(FIRST_WAIT));
+                    let wait = after.map_or(wait, |after| after.min(LONGEST_ASKED).max(wait));
                     (wait, why, "check that the database runs and is reachable; it tries again by itself")
                 }
                 Verdict::Hold { why, what_to_do } => (backoff.next_wait(), why, what_to_do),
@@ -210,15 +231,25 @@ impl Writer {
                 self.hold_for.is_some_and(|limit| held >= limit)
             };
             if too_long {
-                why.push_str("; for longer than hold_for, so what is for it goes to quarantine");
+                why.push_str(FOR_TOO_LONG);
             }
             self.standings.trouble(bucket, &why, what_to_do);
             if too_long {
                 return Ok(Piece::GivenUp(why));
             }
-            tokio::select! {
-                () = stop.cancelled() => return Err(Stopped),
-                () = tokio::time::sleep(wait) => {}
+            let next = tokio::time::Instant::now() + wait;
+            if turn.is_none() {
+                turn = Some(stopped(stop, circuit.turn()).await?);
+            }
+            let recovered = circuit.recovered();
+            if self.standings.in_trouble(bucket) {
+                let waited = async {
+                    tokio::select! {
+                        () = recovered => {}
+                        () = tokio::time::sleep_until(next) => {}
+                    }
+                };
+                stopped(stop, waited).await?;
             }
         }
     }
@@ -227,25 +258,40 @@ impl Writer {
     async fn takes_good_line(&self, bucket: &str, stop: &CancellationToken) -> Result<bool, Stopped> {
         let Some(line) = self.standings.good_line(bucket) else { return Ok(true) };
         match self.ask(bucket, &line, stop).await? {
-            Piece::Stored => return Ok(true),
+            Piece::Stored => Ok(true),
             // The line itself may have become bad: too old for the retention, or of a field that was made anew.
             Piece::Refused(refusal) if aged(&refusal.whole) || aged(&refusal.why) => {
                 self.standings.keep_good_line(bucket, None);
-                return Ok(true);
+                Ok(true)
             }
             // The whole batch is tried again, and given up then.
-            Piece::GivenUp(_) => return Ok(false),
-            Piece::Refused(_) | Piece::TooLarge => {}
+            Piece::GivenUp(_) | Piece::Refused(_) | Piece::TooLarge => Ok(false),
+        }
+    }
+
+    /// Even a good line is refused: waits before all is tried again, or says why it is given up.
+    async fn doubt(
+        &self,
+        bucket: &str,
+        backoff: &mut Backoff,
+        stop: &CancellationToken,
+    ) -> Result<Option<String>, Stopped> {
+        let mut why = "a line that it took before is refused now".to_owned();
+        let held = self.standings.refuses(bucket, Instant::now());
+        let too_long = self.hold_for.is_some_and(|limit| held >= limit);
+        if too_long {
+            why.push_str(FOR_TOO_LONG);
         }
         self.standings.trouble(
             bucket,
-            "a line that it took before is refused now",
+            &why,
             "something between here and the database changes or refuses requests: check proxy and configuration",
         );
-        tokio::select! {
-            () = stop.cancelled() => Err(Stopped),
-            () = tokio::time::sleep(LONGEST_WAIT) => Ok(false),
+        if too_long {
+            return Ok(Some(why));
         }
+        stopped(stop, tokio::time::sleep(backoff.next_wait())).await?;
+        Ok(None)
     }
 
     fn keep_good_line(
@@ -265,6 +311,14 @@ impl Writer {
             let line = batch.lines(*last, last.saturating_add(1)).to_vec();
             self.standings.keep_good_line(bucket, Some(line));
         }
+    }
+}
+
+/// What the work comes to, unless it is stopped.
+async fn stopped<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Result<T, Stopped> {
+    tokio::select! {
+        () = stop.cancelled() => Err(Stopped),
+        done = work => Ok(done),
     }
 }
 

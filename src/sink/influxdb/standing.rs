@@ -1,8 +1,10 @@
 //! Standing: how each bucket of one database is doing, so that one in trouble is told apart from the others.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex as Turns, Notify, OwnedMutexGuard};
 
 use crate::status::Part;
 
@@ -24,6 +26,26 @@ struct Bucket {
     trouble: Option<Trouble>,
     /// Since when it has refused everything.
     refuses_since: Option<Instant>,
+    circuit: Circuit,
+}
+
+/// While a bucket is in trouble one request at a time asks whether it still is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Circuit {
+    turns: Arc<Turns<()>>,
+    recovered: Arc<Notify>,
+}
+
+impl Circuit {
+    /// Whoever holds it may ask.
+    pub(super) async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.turns).lock_owned().await
+    }
+
+    /// Returns when the bucket recovers after this was called.
+    pub(super) fn recovered(&self) -> impl Future<Output = ()> + '_ {
+        self.recovered.notified()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +68,14 @@ impl Standings {
         self.with(bucket, |bucket| bucket.good_line = line);
     }
 
+    pub(super) fn circuit(&self, bucket: &str) -> Circuit {
+        self.with(bucket, |bucket| bucket.circuit.clone())
+    }
+
+    pub(super) fn in_trouble(&self, bucket: &str) -> bool {
+        self.lock().get(bucket).is_some_and(|bucket| bucket.trouble.is_some())
+    }
+
     /// Told once for each kind of trouble, not for each try.
     pub(super) fn trouble(&self, name: &str, why: &str, what_to_do: &'static str) {
         let trouble = Trouble { why: why.to_owned(), what_to_do };
@@ -65,6 +95,7 @@ impl Standings {
     pub(super) fn recovered(&self, name: &str) {
         let former = self.with(name, |bucket| {
             bucket.refuses_since = None;
+            bucket.circuit.recovered.notify_waiters();
             bucket.trouble.take()
         });
         self.tell();

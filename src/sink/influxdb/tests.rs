@@ -310,3 +310,70 @@ async fn a_database_that_hangs_is_given_up_after_its_time_and_asked_again() {
     assert_eq!(result, Err(Stopped));
     assert!(board.parts()["database"].reason.contains("no answer in time"));
 }
+
+#[tokio::test]
+async fn while_a_database_is_in_trouble_one_request_at_a_time_asks_for_all_lanes() {
+    let mended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let well = Arc::clone(&mended);
+    let (url, count) = server(Arc::new(move |_, _| match well.load(Ordering::SeqCst) {
+        true => stored(),
+        // What it asks for is no less than the growing wait.
+        false => answer(503, "Retry-After: 0\r\n", ""),
+    }))
+    .await;
+    let (writer, board) = writer(&url);
+    let (writer, lanes) = (Arc::new(writer), 64);
+    let mut deliveries = tokio::task::JoinSet::new();
+    for _ in 0..lanes {
+        let writer = Arc::clone(&writer);
+        deliveries.spawn(async move { refused(&writer, &batch(2, &[])).await });
+    }
+    let asked = |least: usize| {
+        let count = Arc::clone(&count);
+        crate::testing::until("it was asked", move || (count.load(Ordering::SeqCst) >= least).then_some(()))
+    };
+    asked(1).await;
+    // All may have begun before the first was answered. From then on there is one: its fourth wait is 0.8 s at least.
+    let begin = Instant::now();
+    let at_first = count.load(Ordering::SeqCst);
+    asked(at_first + 1).await;
+    asked(lanes + 4).await;
+    assert!(begin.elapsed() >= Duration::from_millis(700), "{:?}", begin.elapsed());
+    let seen = count.load(Ordering::SeqCst);
+    assert!(seen <= lanes + 5, "{seen} requests");
+    mended.store(true, Ordering::SeqCst);
+    while let Some(refused) = deliveries.join_next().await {
+        assert!(refused.unwrap().is_empty());
+    }
+    assert_eq!(board.parts()["database"].state, State::Ok);
+}
+
+#[tokio::test]
+async fn a_good_line_that_is_refused_is_one_trouble_and_held_no_longer_than_hold_for() {
+    // It takes one batch, and from then on something between refuses everything as if lines were to blame.
+    let why = "{\"error\":\"unable to parse: rewritten\"}";
+    let script = move |number, _: &str| if number == 0 { stored() } else { answer(400, "", why) };
+    let (url, _) = server(Arc::new(script)).await;
+    let (mut writer, board) = writer(&url);
+    writer.hold_for = Some(Duration::from_millis(600));
+    assert!(refused(&writer, &batch(1, &[])).await.is_empty());
+    let (watched, ended) = (board.clone(), CancellationToken::new());
+    let end = ended.clone();
+    let watch = tokio::spawn(async move {
+        let (mut troubled, mut well_again) = (false, 0);
+        while !end.is_cancelled() {
+            let is = watched.parts()["database"].state == State::Degraded;
+            well_again += u32::from(troubled && !is);
+            troubled = is;
+            tokio::task::yield_now().await;
+        }
+        well_again
+    });
+    let verdicts = writer.deliver(&batch(4, &[]), None, &CancellationToken::new()).await.unwrap();
+    ended.cancel();
+    assert_eq!(watch.await.unwrap(), 0, "it never looked well in between");
+    for verdict in verdicts {
+        let LineVerdict::Refused(rejection) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(rejection.reason, Reason::DestinationRefused, "{rejection:?}");
+    }
+}

@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod publish;
 pub mod scale;
 pub mod scripted;
+pub mod spoken;
 pub mod told;
 pub mod victoria_metrics;
 pub mod wait;

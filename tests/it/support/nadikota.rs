@@ -18,6 +18,8 @@ pub struct Nadikota {
     process: Process,
     dir: TempDir,
     shipped: bool,
+    /// The only CA that is trusted, where it is not the system's.
+    ca: Option<PathBuf>,
 }
 
 /// The shipped configuration, which knows the devices of the simulated city.
@@ -36,26 +38,31 @@ impl Nadikota {
     /// The data directory and the health address are the harness's and come by environment,
     /// so `config` names neither. It is read over the shipped configuration, whose routes it keeps.
     pub fn start(config: &str) -> Self {
-        Self::start_with(config, true, |_| {})
+        Self::start_with(config, true, None, |_| {})
     }
 
     /// The same; `prepare` sees the directory in which the data directory will be.
     pub fn start_prepared(config: &str, prepare: impl FnOnce(&Path)) -> Self {
-        Self::start_with(config, true, prepare)
+        Self::start_with(config, true, None, prepare)
     }
 
     /// The same with no configuration but this one: what it does not name is absent.
     pub fn start_alone(config: &str) -> Self {
-        Self::start_with(config, false, |_| {})
+        Self::start_with(config, false, None, |_| {})
     }
 
-    fn start_with(config: &str, shipped: bool, prepare: impl FnOnce(&Path)) -> Self {
+    /// The same on a machine that trusts this CA alone.
+    pub fn start_trusting(config: &str, ca: &Path) -> Self {
+        Self::start_with(config, false, Some(ca.to_owned()), |_| {})
+    }
+
+    fn start_with(config: &str, shipped: bool, ca: Option<PathBuf>, prepare: impl FnOnce(&Path)) -> Self {
         let [http] = free_addresses();
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("nadikota.toml"), config).expect("the configuration");
         prepare(dir.path());
-        let process = Self::launch(http, dir.path(), shipped);
-        Self { http, process, dir, shipped }
+        let process = Self::launch(http, dir.path(), shipped, ca.as_deref());
+        Self { http, process, dir, shipped, ca }
     }
 
     pub fn http(&self) -> SocketAddr {
@@ -93,7 +100,7 @@ impl Nadikota {
     /// Ends what still runs and starts again on the same data directory.
     pub fn restart(&mut self) {
         self.process.kill9();
-        self.process = Self::launch(self.http, self.dir.path(), self.shipped);
+        self.process = Self::launch(self.http, self.dir.path(), self.shipped, self.ca.as_deref());
     }
 
     /// `/health`, or nothing while the program does not answer.
@@ -117,8 +124,9 @@ impl Nadikota {
         self.process.output()
     }
 
-    fn launch(http: SocketAddr, dir: &Path, shipped: bool) -> Process {
+    fn launch(http: SocketAddr, dir: &Path, shipped: bool, ca: Option<&Path>) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
+        command.envs(ca.map(|ca| ("SSL_CERT_FILE", ca)));
         command.arg("run");
         if shipped {
             command.args(["--config", SHIPPED]);
