@@ -135,11 +135,9 @@ pub(super) fn decode(bytes: &[u8], most: usize) -> Result<Sample<'static>, Rejec
             // Each in one piece to its place: a reading put together elsewhere first takes twice the time.
             match plain.names.get(usize::from(channel).saturating_add(1)) {
                 Some(name) => sample.readings.push(reading(Cow::Borrowed(name), value, plain.unit)),
-                None => sample.readings.push(reading(
-                    named(plain.name(), channel, "").into(),
-                    value,
-                    plain.unit,
-                )),
+                None => {
+                    sample.readings.push(reading(named(plain.name(), channel, "").into(), value, plain.unit))
+                }
             }
             continue;
         }
