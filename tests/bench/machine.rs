@@ -11,25 +11,35 @@ pub fn told() -> String {
         (Some(commit), Some(_)) => format!(" (commit {commit}, and changes on top)"),
         _ => String::new(),
     };
-    let version = |program: &str, arguments: &[&str]| {
-        let told = first_line(program, arguments).unwrap_or_else(|| format!("{program}: no version told"));
-        told.replace("~rc0", "").split(" (git").next().unwrap_or_default().trim().to_owned()
-    };
+    let profile =
+        if cfg!(debug_assertions) { "a debug build, whose figures mean nothing" } else { "bench profile" };
     format!(
-        "nadikota {}{commit}, bench profile, {}. {}; {}; {}; {}; all on one machine over loopback.\n\n\
+        "nadikota {}{commit}, {profile}, {}. {}, {} and {}, all on one machine over loopback.\n\n\
          The machine: {} cores of {}, {} of memory, Linux {}, data on {}.\n",
         env!("CARGO_PKG_VERSION"),
-        version("rustc", &["--version"]),
-        version("/usr/sbin/mosquitto", &["-h"]),
-        version("mosquitto_sub", &["--version"]),
-        version("influxd", &["version"]),
-        version("victoria-metrics", &["--version"]),
+        first_line("rustc", &["--version"]).unwrap_or_else(|| "an unknown compiler".to_owned()),
+        version("Mosquitto", "mosquitto", "/usr/sbin/mosquitto", &["-h"]),
+        version("InfluxDB", "influxdb", "influxd", &["version"]),
+        version("VictoriaMetrics", "victoria-metrics", "victoria-metrics", &["-version"]),
         std::thread::available_parallelism().map_or(0, usize::from),
         field("/proc/cpuinfo", "model name").unwrap_or_else(|| "a processor without a name".to_owned()),
         memory(),
         read("/proc/sys/kernel/osrelease").trim(),
         file_system(),
     )
+}
+
+/// As the program tells it, or else as its package does: Debian's VictoriaMetrics tells none.
+fn version(name: &str, package: &str, program: &str, arguments: &[&str]) -> String {
+    let number = |line: String| {
+        let starts =
+            |word: &&str| word.trim_start_matches('v').starts_with(|first: char| first.is_ascii_digit());
+        line.split_whitespace().find(starts).map(|word| word.trim_start_matches('v').to_owned())
+    };
+    let own = first_line(program, arguments).and_then(number);
+    let told =
+        own.or_else(|| first_line("dpkg-query", &["-W", "-f", "${Version}", package]).and_then(number));
+    format!("{name} {}", told.as_deref().unwrap_or("of an unknown version"))
 }
 
 fn read(path: &str) -> String {

@@ -43,7 +43,7 @@ pub fn measure(scale: Scale, report: &mut Report) {
     let rest = format!("[broker]\nlisten = \"{listen}\"\n[[destinations]]\nkind = \"embedded\"\n");
     let nadikota = Nadikota::start_alone(&load::configuration(dir.path(), devices, &rest));
     poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));
-    let span = count as i64 / devices as i64 * STEP;
+    let span = i64::try_from(count / devices as u64).expect("few") * STEP;
     let since = jiff::Timestamp::now().as_millisecond() - span - STEP;
     let begin = Instant::now();
     publish(listen, count, devices, since);
