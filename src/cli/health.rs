@@ -1,9 +1,11 @@
 //! `nadikota health`: asks the running service, for people and for container health checks.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
+use serde::Deserialize;
 
 use super::{Failure, configuration, say};
 use crate::http::{AskError, ask};
@@ -40,8 +42,34 @@ pub(super) async fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fail
         say(whole.body.trim_end())?;
     } else {
         say(ready.body.trim_end())?;
+        // Who may not see the rest is told readiness all the same.
+        if let Ok(whole) = ask(address, "/health", token).await {
+            for line in degraded(&whole.body) {
+                say(&line)?;
+            }
+        }
     }
     if ready.status == 200 { Ok(()) } else { Err(Failure::No) }
+}
+
+/// A line for each part that is degraded; none of what is no story of `/health`.
+fn degraded(body: &str) -> Vec<String> {
+    let whole: Whole = serde_json::from_str(body).unwrap_or_default();
+    let parts = whole.parts.into_iter().filter(|(_, part)| part.state == "degraded");
+    parts.map(|(name, part)| format!("degraded: {name}: {}; {}", part.reason, part.what_to_do)).collect()
+}
+
+/// What is read of `/health`.
+#[derive(Debug, Default, Deserialize)]
+struct Whole {
+    parts: BTreeMap<String, Part>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Part {
+    state: String,
+    reason: String,
+    what_to_do: String,
 }
 
 fn failed(error: AskError) -> Failure {

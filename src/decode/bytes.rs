@@ -26,7 +26,8 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    pub(super) fn read(self, payload: &[u8]) -> Result<Cow<'_, [u8]>, Rejection> {
+    /// The bytes that a payload stands for; why it stands for none otherwise.
+    pub fn read(self, payload: &[u8]) -> Result<Cow<'_, [u8]>, Rejection> {
         match self {
             Self::Bytes => Ok(Cow::Borrowed(payload)),
             Self::Hex => hex(super::text(payload)?.trim()).map(Cow::Owned),

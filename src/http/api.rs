@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::view::View;
+use crate::decode::Encoding;
 use crate::live::{Answer, Ask, Refusal};
 use crate::message::Record;
 use crate::transform::Explanation;
@@ -22,8 +23,33 @@ const LONGEST_TOPIC: usize = 65_535;
 pub(super) struct Question {
     topic: String,
     payload: String,
+    /// How the payload's bytes are written here.
+    #[serde(default)]
+    encoding: Written,
     #[serde(default)]
     retained: bool,
+}
+
+/// Bytes that are no text come as hex or base64.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Written {
+    #[default]
+    Text,
+    Hex,
+    Base64,
+}
+
+impl Written {
+    fn read(self, payload: String) -> Result<Bytes, String> {
+        let encoding = match self {
+            Self::Text => return Ok(payload.into()),
+            Self::Hex => Encoding::Hex,
+            Self::Base64 => Encoding::Base64,
+        };
+        let bytes = encoding.read(payload.as_bytes()).map_err(|rejection| rejection.detail)?;
+        Ok(bytes.into_owned().into())
+    }
 }
 
 pub(super) async fn latest(State(view): State<View>, Query(ask): Query<Ask>) -> Json<Answer> {
@@ -38,11 +64,12 @@ pub(super) async fn refused(State(view): State<View>) -> Json<Vec<Refusal>> {
 pub(super) async fn explain(
     State(view): State<View>,
     Json(question): Json<Question>,
-) -> Result<Json<Explanation>, (StatusCode, &'static str)> {
+) -> Result<Json<Explanation>, (StatusCode, String)> {
+    let wrong = |why: String| (StatusCode::BAD_REQUEST, why + "\n");
     if question.topic.is_empty() || question.topic.len() > LONGEST_TOPIC {
-        return Err((StatusCode::BAD_REQUEST, "the topic is empty or longer than MQTT allows\n"));
+        return Err(wrong("the topic is empty or longer than MQTT allows".to_owned()));
     }
-    let (topic, payload) = (Bytes::from(question.topic), Bytes::from(question.payload));
-    let record = Record::pasted(topic, payload, view.live.now(), question.retained);
+    let payload = question.encoding.read(question.payload).map_err(wrong)?;
+    let record = Record::pasted(question.topic.into(), payload, view.live.now(), question.retained);
     Ok(Json(view.explain(&record)))
 }

@@ -203,6 +203,34 @@ async fn a_client_that_sends_its_header_slowly_is_cut_off() {
     assert!(ended.is_ok(), "still open after a minute");
 }
 
+#[tokio::test]
+async fn connections_that_say_nothing_keep_health_away_for_a_moment_only() {
+    let address = serve(Board::new(Clock::fixed(0).0), CancellationToken::new()).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    let begin = std::time::Instant::now();
+    while ask(address, "/health/live", None).await.is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(15), "no answer");
+    }
+    drop(silent);
+}
+
+#[tokio::test]
+async fn whoever_has_sent_its_header_is_waited_for() {
+    use tokio::io::AsyncWriteExt as _;
+    let address = serve(Board::new(Clock::fixed(0).0), CancellationToken::new()).await;
+    // The stream of events goes on longer than a header may take.
+    let (mut stream, _) = exchange(address, EVENTS, "\n\n").await;
+    let (begin, mut more) = (std::time::Instant::now(), [0; 4096]);
+    while begin.elapsed() < Duration::from_secs(4) {
+        let read = tokio::io::AsyncReadExt::read(&mut stream, &mut more);
+        assert!(tokio::time::timeout(Duration::from_secs(10), read).await.unwrap().unwrap() > 0, "cut off");
+    }
+    stream.shutdown().await.unwrap();
+}
+
 /// Sends raw bytes and reads until `wanted` has come, or the server closes.
 async fn exchange(address: SocketAddr, request: &str, wanted: &str) -> (tokio::net::TcpStream, String) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -299,6 +327,9 @@ async fn a_question_is_answered_unless_it_is_too_large_or_not_json() {
     check(json, r#"{"topic":"","payload":"1"}"#.to_owned(), "400", "the topic is empty").await;
     check(json, r#"{"topic":"a","payload":"1","x":1}"#.to_owned(), "422", "unknown field").await;
     check(json, "{".to_owned(), "400", "").await;
+    check(json, r#"{"topic":"a","payload":"0a fF","encoding":"hex"}"#.to_owned(), "200", "").await;
+    check(json, r#"{"topic":"a","payload":"0a f","encoding":"hex"}"#.to_owned(), "400", "no hex").await;
+    check(json, r#"{"topic":"a","payload":"!","encoding":"base64"}"#.to_owned(), "400", "no base64").await;
     check("text/plain", r#"{"topic":"a/b","payload":"1"}"#.to_owned(), "415", "").await;
     let large = format!(r#"{{"topic":"a","payload":"{}"}}"#, "x".repeat(api::LARGEST_QUESTION));
     check(json, large, "413", "").await;

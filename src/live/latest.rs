@@ -16,6 +16,9 @@ const FIELDS: usize = 32;
 const NAME: usize = 512;
 /// Values of a sparkline.
 const TRAIL: usize = 30;
+/// QARTOD's flags that an operator is told of even where the value is not shown.
+const SUSPECT: i64 = 3;
+const FAIL: i64 = 4;
 /// Told beside a value, not a value.
 const DELAY: &str = "delay_s";
 
@@ -67,6 +70,9 @@ struct District {
     city: String,
     district: String,
     series: usize,
+    /// Values with these flags, also of series that are not shown.
+    suspect: usize,
+    fail: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -89,6 +95,23 @@ struct Value {
     flag: Option<i64>,
     time_ms: i64,
     trail: Vec<f32>,
+}
+
+/// What one district has.
+#[derive(Debug, Default)]
+struct Tally {
+    series: usize,
+    suspect: usize,
+    fail: usize,
+}
+
+impl Tally {
+    fn add(&mut self, series: &Series) {
+        let flagged = |flag| series.fields.iter().filter(|field| field.flag == flag).count();
+        self.series += 1;
+        self.suspect += flagged(SUSPECT);
+        self.fail += flagged(FAIL);
+    }
 }
 
 impl Latest {
@@ -128,10 +151,10 @@ impl Latest {
     pub fn ask(&self, ask: &Ask, now: i64) -> Answer {
         let fits =
             |wanted: &Option<String>, told: &str| wanted.as_deref().is_none_or(|wanted| wanted == told);
-        let (mut districts, mut found) = (BTreeMap::<_, usize>::new(), Vec::new());
+        let (mut districts, mut found) = (BTreeMap::<_, Tally>::new(), Vec::new());
         for series in self.0.values() {
             let (city, district) = (series.tag("city"), series.tag("district"));
-            *districts.entry((city, district)).or_default() += 1;
+            districts.entry((city, district)).or_default().add(series);
             if fits(&ask.city, city) && fits(&ask.district, district) && fits(&ask.device, series.device()) {
                 found.push(series);
             }
@@ -140,10 +163,12 @@ impl Latest {
             (series.tag("city"), series.tag("district"), series.device(), &series.measurement, &series.tags)
         });
         let limit = ask.limit.unwrap_or(SERIES).min(SERIES);
-        let district = |((city, district), series): ((&str, &str), usize)| District {
+        let district = |((city, district), tally): ((&str, &str), Tally)| District {
             city: city.to_owned(),
             district: district.to_owned(),
-            series,
+            series: tally.series,
+            suspect: tally.suspect,
+            fail: tally.fail,
         };
         Answer {
             now_ms: now / 1_000_000,
@@ -249,7 +274,29 @@ mod tests {
             serde_json::json!([{"field": "water_level_m", "value": 99.0, "flag": 4, "time_ms": 3, "trail": [1.5, 99.0]}])
         );
         assert_eq!((&shown["device"], &shown["district"]), (&"wl-1".into(), &"Bugul Kidul".into()));
-        assert_eq!(told["districts"][0]["series"], 1);
+        let district = &told["districts"][0];
+        assert_eq!(
+            (&district["series"], &district["fail"], &district["suspect"]),
+            (&1.into(), &1.into(), &0.into())
+        );
+    }
+
+    #[test]
+    fn every_district_is_told_with_its_flags_however_few_series_are_shown() {
+        let mut latest = Latest::default();
+        for number in 0..300 {
+            latest.stored(&format!("noise,city=x,device=a{number},district=a v=1,v_qc=1i 1"), 1);
+        }
+        latest.stored("noise,city=x,device=b1,district=b v=1,v_qc=3i 1", 1);
+        let told = told(&latest, &Ask { limit: Some(200), ..Ask::default() });
+        assert!(told["series"].as_array().unwrap().iter().all(|series| series["district"] == "a"));
+        assert_eq!(
+            told["districts"],
+            serde_json::json!([
+                {"city": "x", "district": "a", "series": 300, "suspect": 0, "fail": 0},
+                {"city": "x", "district": "b", "series": 1, "suspect": 1, "fail": 0},
+            ])
+        );
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Outlook {
     samples: VecDeque<Sample>,
     /// The last measured speed of working through a backlog, messages a second.
     drain: Option<f64>,
+    /// The highest speed at which messages were settled since the start, backlog or not.
+    fastest: f64,
 }
 
 /// What follows from them. Speeds are per second; what cannot be said is nothing.
@@ -43,7 +45,10 @@ pub struct Forecast {
     pub hours_left: Option<f64>,
     /// How fast a backlog was worked through when there last was one.
     pub drain_per_s: Option<f64>,
-    /// When everything that waits is stored, at that speed and the present load; 0 where nothing waits.
+    /// What the database takes at least: the highest speed at which messages were settled since the start.
+    pub drain_at_least_per_s: Option<f64>,
+    /// When everything that waits is stored, at that speed and the present load; 0 where nothing waits. Until a
+    /// backlog was measured it is reckoned with what the database takes at least, and then the longest it can be.
     pub drained_in_s: Option<f64>,
 }
 
@@ -62,18 +67,27 @@ impl Outlook {
         }
         self.samples.push_back(sample);
         self.drain = self.draining().or(self.drain);
+        // A batch that ends within one second is no speed.
+        if let Some(first) =
+            self.since(SPEED).filter(|first| sample.at.saturating_duration_since(first.at) >= STALL)
+        {
+            self.fastest = self.fastest.max(per_second(first, &sample, Sample::settled));
+        }
+    }
+
+    /// The first sample of the stretch of this length that reaches up to now.
+    fn since(&self, window: Duration) -> Option<&Sample> {
+        let now = self.samples.back()?;
+        self.samples.iter().find(|sample| now.at.saturating_duration_since(sample.at) <= window)
     }
 
     pub fn forecast(&self) -> Forecast {
         let Some(now) = self.samples.back() else { return Forecast::default() };
-        let since = |window| {
-            let inside = |sample: &&Sample| now.at.saturating_duration_since(sample.at) <= window;
-            self.samples.iter().find(inside).unwrap_or(now)
-        };
-        let (minute, lately) = (since(FILLING), since(SPEED));
+        let (minute, lately) = (self.since(FILLING).unwrap_or(now), self.since(SPEED).unwrap_or(now));
         let fill = per_second(minute, now, |sample| sample.written);
         let received = per_second(lately, now, |sample| sample.received);
-        let drained_in_s = match (now.pending, self.drain) {
+        let at_least = (self.fastest > 0.0).then_some(self.fastest);
+        let drained_in_s = match (now.pending, self.drain.or(at_least)) {
             (0, _) => Some(0.0),
             (_, Some(drain)) if drain > received => Some(float(now.pending) / (drain - received)),
             _ => None,
@@ -85,6 +99,7 @@ impl Outlook {
             left_bytes: now.left,
             hours_left: (fill > 0.0).then(|| float(now.left) / fill / 3600.0),
             drain_per_s: self.drain,
+            drain_at_least_per_s: at_least,
             drained_in_s,
         }
     }
@@ -190,6 +205,19 @@ mod tests {
         let told = outlook(away.clone().chain(back).chain(away)).forecast();
         near(told.drain_per_s, 400.0);
         near(told.drained_in_s, 4800.0 / 300.0);
+    }
+
+    #[test]
+    fn in_the_first_outage_the_fastest_that_was_seen_bounds_the_time_to_drain() {
+        // Busy once, quiet later, then away: nothing was ever worked through.
+        let live = std::iter::repeat_n((300, 300), 20).chain(std::iter::repeat_n((100, 100), 20));
+        let told = outlook(live.chain(std::iter::repeat_n((100, 0), 30))).forecast();
+        assert_eq!(told.drain_per_s, None);
+        near(told.drain_at_least_per_s, 300.0);
+        near(told.drained_in_s, 3000.0 / 200.0);
+        // Never faster than the load is now: that bounds nothing.
+        let told = outlook(std::iter::repeat_n((100, 100), 20).chain(std::iter::repeat_n((100, 0), 30)));
+        assert_eq!(told.forecast().drained_in_s, None);
     }
 
     #[test]

@@ -17,13 +17,20 @@ use super::support::wait::{free_addresses, poll_until};
 const LIMIT: Duration = Duration::from_secs(600);
 const DEVICES: usize = 200;
 
+/// One drain of one round.
+struct Drained {
+    cost: Cost,
+    /// Seconds of CPU that the broker took meanwhile.
+    broker: f64,
+}
+
 pub fn measure(scale: Scale, report: &mut Report) {
     let count: u64 = scale.of(5_000, 500_000);
-    let (mut bare, mut later, mut whole) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut stored, mut away, mut memory) = (Vec::new(), Vec::new(), Vec::new());
+    let [mut bare, mut later, mut sub, mut whole, mut away]: [Vec<Drained>; 5] = Default::default();
+    let (mut stored, mut memory) = (Vec::new(), Vec::new());
     for _ in 0..scale.rounds() {
         let broker = Mosquitto::start("");
-        for id in ["bare", "later", "whole", "away"] {
+        for id in ["bare", "later", "sub", "whole", "away"] {
             let status = broker
                 .client("mosquitto_sub")
                 .args(["-c", "-V", "5", "-x", "3600", "-q", "1", "-i", id, "-t", "bench/+/+/+/air", "-E"])
@@ -31,19 +38,31 @@ pub fn measure(scale: Scale, report: &mut Report) {
             assert!(status.expect("mosquitto_sub").success());
         }
         fill(broker.address(), count);
-        bare.push(client::drain(broker.address(), "bare", count, Acknowledge::AtOnce));
-        later.push(client::drain(broker.address(), "later", count, Acknowledge::Later));
+        let drained = |drain: &mut dyn FnMut() -> Cost| {
+            let before = cpu(broker.id());
+            let cost = drain();
+            Drained { cost, broker: cpu(broker.id()) - before }
+        };
+        let address = broker.address();
+        bare.push(drained(&mut || client::drain(address, "bare", count, Acknowledge::AtOnce)));
+        later.push(drained(&mut || client::drain(address, "later", count, Acknowledge::Later)));
+        sub.push(drained(&mut || client::drain_by_mosquitto_sub(&broker, "sub", count)));
         let sink = Sink::start(Duration::ZERO);
-        let taken = nadikota(&broker, "whole", count, sink.address, true);
-        whole.push(taken.cost);
-        stored.push(taken.stored);
-        memory.push(taken.peak);
+        whole.push(drained(&mut || {
+            let taken = nadikota(&broker, "whole", count, sink.address, true);
+            stored.push(taken.stored);
+            memory.push(taken.peak);
+            taken.cost
+        }));
         let [nowhere] = free_addresses();
-        away.push(nadikota(&broker, "away", count, nowhere, false).cost);
+        away.push(drained(&mut || nadikota(&broker, "away", count, nowhere, false).cost));
     }
-    let rate = |costs: &[Cost]| Median::of(costs.iter().map(|cost| count as f64 / cost.seconds).collect());
+    let of_count = |figures: &mut dyn Iterator<Item = f64>| Median::of(figures.collect());
+    let rate = |drained: &[Drained]| of_count(&mut drained.iter().map(|one| count as f64 / one.cost.seconds));
     let micros =
-        |costs: &[Cost]| Median::of(costs.iter().map(|cost| cost.cpu * 1e6 / count as f64).collect());
+        |drained: &[Drained]| of_count(&mut drained.iter().map(|one| one.cost.cpu * 1e6 / count as f64));
+    let brokers =
+        |drained: &[Drained]| of_count(&mut drained.iter().map(|one| one.broker * 1e6 / count as f64));
     let of_stored = Median::of(stored.iter().map(|seconds| count as f64 / seconds).collect());
     report.title(
         "Draining a backlog",
@@ -51,39 +70,40 @@ pub fn measure(scale: Scale, report: &mut Report) {
             "{} messages of about 200 bytes and 8 values wait at one Mosquitto, QoS 1. The bare client acknowledges and \
              does nothing else; it does so while it reads, and the acknowledgements of one read leave together. One that \
              acknowledges what it has seen writes each by itself, which is what its library (rumqttc) offers to anybody \
-             who acknowledges later than on arrival. nadikota uses that library's packets in a loop of its own. It writes \
-             each message to its journal, syncs, acknowledges, decodes, checks, flags, and sends it gzipped to a server that answers 204; with the destination away, nothing listens there.",
+             who acknowledges later than on arrival. `mosquitto_sub` prints nothing; its time has its start in it. nadikota \
+             uses rumqttc's packets in a loop of its own. It writes each message to its journal, syncs, acknowledges, \
+             decodes, checks, flags, and sends it gzipped to a server that answers 204; with the destination away, \
+             nothing listens there. All share the machine's cores with the broker, whose own CPU time for each message \
+             stands last.",
             short(count as f64)
         ),
     );
-    let row = |name: &str, rate: Median, cpu: Option<Median>| {
-        let of = |value: Option<f64>| value.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-        let base = rate_of(&bare, count);
-        let base_cpu = micros(&bare).value;
-        vec![
-            name.to_owned(),
-            rate.told("msg/s"),
-            of(Some(rate.value / base)),
-            cpu.map_or_else(String::new, |cpu| cpu.told("µs")),
-            of(cpu.map(|cpu| cpu.value / base_cpu)),
-        ]
+    let (base, base_cpu) = (rate(&bare).value, micros(&bare).value);
+    let row = |name: &str, rate: Median, drained: Option<&[Drained]>| {
+        let mut row = vec![name.to_owned(), rate.told("msg/s"), format!("{:.2}", rate.value / base)];
+        match drained {
+            Some(drained) => {
+                let cpu = micros(drained);
+                let of = format!("{:.2}", cpu.value / base_cpu);
+                row.extend([cpu.told("µs"), of, brokers(drained).told("µs")]);
+            }
+            None => row.extend([const { String::new() }; 3]),
+        }
+        row
     };
     report.table(
-        &["", "rate", "of the bare client's", "CPU per message", "of the bare client's"],
+        &["", "rate", "of the bare client's", "CPU per message", "of the bare client's", "the broker's CPU"],
         &[
-            row("bare client: acknowledged", rate(&bare), Some(micros(&bare))),
-            row("the same client, acknowledging one by one", rate(&later), Some(micros(&later))),
+            row("bare client: acknowledged", rate(&bare), Some(&bare)),
+            row("the same client, acknowledging one by one", rate(&later), Some(&later)),
+            row("`mosquitto_sub`: acknowledged", rate(&sub), Some(&sub)),
             row("nadikota: acknowledged", rate(&whole), None),
-            row("nadikota: stored", of_stored, Some(micros(&whole))),
-            row("nadikota, destination away: acknowledged", rate(&away), Some(micros(&away))),
+            row("nadikota: stored", of_stored, Some(&whole)),
+            row("nadikota, destination away: acknowledged", rate(&away), Some(&away)),
         ],
     );
     let peak = Median::of(memory);
     report.note(&format!("Peak memory while draining: {}.", peak.told("MiB")));
-}
-
-fn rate_of(costs: &[Cost], count: u64) -> f64 {
-    Median::of(costs.iter().map(|cost| count as f64 / cost.seconds).collect()).value
 }
 
 pub fn fill(broker: SocketAddr, count: u64) {

@@ -64,13 +64,13 @@ impl Boxed {
         Ok(boxed)
     }
 
-    /// For how long the process was held back, and how often; the proof that the limit was in force.
-    pub fn throttled(&self) -> String {
+    /// In how many periods the process was held back, and how many there were; the proof that the limit was in force.
+    pub fn throttled(&self) -> [f64; 2] {
         let stat = fs::read_to_string(self.dir.join("cpu.stat")).unwrap_or_default();
         let number = |key: &str| {
             stat.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.parse::<f64>().ok())
         };
-        format!("{} of {}", number("nr_throttled").unwrap_or(0.0), number("nr_periods").unwrap_or(0.0))
+        ["nr_throttled", "nr_periods"].map(|key| number(key).unwrap_or(0.0))
     }
 }
 

@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 
+use super::support::mosquitto::Mosquitto;
+
+const LIMIT: Duration = Duration::from_secs(600);
+
 /// Wall and CPU seconds from the first publish to the last acknowledgement.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
@@ -37,6 +41,28 @@ pub fn drain(broker: SocketAddr, id: &str, count: u64, acknowledge: Acknowledge)
     let text = String::from_utf8_lossy(&output.stdout);
     let mut figures = text.split_whitespace().map(|figure| figure.parse::<f64>().expect("a figure"));
     Cost { seconds: figures.next().expect("seconds"), cpu: figures.next().expect("seconds of CPU") }
+}
+
+/// Drains the session `id` with a `mosquitto_sub` that prints nothing: what a client of C costs.
+pub fn drain_by_mosquitto_sub(broker: &Mosquitto, id: &str, count: u64) -> Cost {
+    let begin = Instant::now();
+    let mut child = broker
+        .client("mosquitto_sub")
+        .args(["-c", "-V", "5", "-x", "3600", "-q", "1", "-i", id, "-t", "bench/+/+/+/air"])
+        .args(["-C", &count.to_string(), "-F", ""])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("mosquitto_sub");
+    // Its CPU time can be read until it is waited for.
+    let stat = format!("/proc/{}/stat", child.id());
+    let ended = || std::fs::read_to_string(&stat).expect("our own child").contains(") Z ");
+    while !ended() {
+        assert!(begin.elapsed() < LIMIT, "it does not end");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let cost = Cost { seconds: begin.elapsed().as_secs_f64(), cpu: super::memory::cpu(child.id()) };
+    assert!(child.wait().expect("its end").success());
+    cost
 }
 
 /// The other process.

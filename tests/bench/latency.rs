@@ -1,6 +1,8 @@
 //! From a publish to a query that returns the point.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nadikota::mqtt::publish::Publisher;
@@ -10,49 +12,173 @@ use tempfile::TempDir;
 
 use super::Scale;
 use super::load;
-use super::puback::{Published, Publishing};
-use super::report::{Report, short};
+use super::puback::{Published, Publishing, told};
+use super::report::{Median, Report};
 use super::support::city;
+use super::support::http;
 use super::support::influxdb::{DATABASE, InfluxDb};
 use super::support::mosquitto::Mosquitto;
 use super::support::nadikota::Nadikota;
+use super::support::publish::publish;
+use super::support::victoria_metrics::VictoriaMetrics;
 use super::support::wait::{free_addresses, poll_until};
 
 const LIMIT: Duration = Duration::from_secs(60);
+const PROBE: &str = "bench/pasuruan/bugul-kidul/PROBE/air";
 const EVERY: Duration = Duration::from_millis(37);
 
-pub fn measure(scale: Scale, report: &mut Report) {
-    let length = Duration::from_secs(scale.of(2, 20));
-    let mut rows = Vec::new();
-    for (rate, age) in [(100, "200ms"), (2_000, "200ms"), (2_000, "10ms")] {
-        let (broker, database) = (Mosquitto::start(""), InfluxDb::start());
-        let rest = format!("[batch]\nmax_age = \"{age}\"\n{}", influx1(&broker, &database));
-        let (_dir, _nadikota) = start(&rest);
-        let told = run(broker.address(), rate, length, || ask_influx1(&database));
-        rows.push(row("InfluxDB 1.6.7", rate, age, &told));
-    }
-    let [listen] = free_addresses();
-    let rate = 10_000;
-    let (_dir, nadikota) = start(&embedded(listen));
-    let told = run(listen, rate, length, ask_store(&nadikota));
-    rows.push(row("embedded broker and store", rate, "200ms", &told));
-    report.title(
-        "From publish to query",
-        "A device among the load publishes every 37 ms; the database is asked every few milliseconds for its last value.",
-    );
-    report.table(&["", "load", "batch.max_age", "p50", "p99", "highest", "probes"], &rows);
+/// One row: what is asked for, and one round of it.
+struct Way {
+    name: &'static str,
+    load: u32,
+    age: &'static str,
+    once: fn(&Way, Duration) -> Published,
 }
 
-fn row(name: &str, rate: u32, age: &str, told: &Published) -> Vec<String> {
-    vec![
-        name.to_owned(),
-        format!("{} msg/s", short(f64::from(rate))),
-        age.to_owned(),
-        format!("{} ms", short(told.percentile(0.5))),
-        format!("{} ms", short(told.percentile(0.99))),
-        format!("{} ms", short(told.percentile(1.0))),
-        told.latencies.len().to_string(),
-    ]
+const WAYS: &[Way] = &[
+    Way {
+        name: "reference: the broker alone, to a `mosquitto_sub`",
+        load: 2_000,
+        age: "",
+        once: broker_alone,
+    },
+    Way { name: "reference: InfluxDB alone, written to directly", load: 0, age: "", once: influx1_alone },
+    Way { name: "InfluxDB 1.x", load: 100, age: "200ms", once: to_influx1 },
+    Way { name: "InfluxDB 1.x", load: 2_000, age: "200ms", once: to_influx1 },
+    Way { name: "InfluxDB 1.x", load: 2_000, age: "10ms", once: to_influx1 },
+    Way { name: "VictoriaMetrics", load: 2_000, age: "200ms", once: to_victoria_metrics },
+    Way { name: "embedded broker and store", load: 10_000, age: "200ms", once: to_the_store },
+];
+
+pub fn measure(scale: Scale, report: &mut Report) {
+    let length = Duration::from_secs(scale.of(2, 10));
+    let mut rounds: Vec<Vec<Published>> = WAYS.iter().map(|_| Vec::new()).collect();
+    for _ in 0..scale.rounds() {
+        for (way, rounds) in WAYS.iter().zip(&mut rounds) {
+            rounds.push((way.once)(way, length));
+        }
+    }
+    let rows = WAYS.iter().zip(&rounds).map(|(way, rounds)| {
+        let came = rounds.iter().map(|round| round.sent as f64 / round.seconds).collect();
+        let load = if way.load == 0 { "none".to_owned() } else { Median::of(came).told("msg/s") };
+        vec![
+            way.name.to_owned(),
+            load,
+            way.age.to_owned(),
+            told(rounds, 0.5).told("ms"),
+            told(rounds, 0.99).told("ms"),
+            told(rounds, 1.0).told("ms"),
+            rounds.iter().map(|round| round.latencies.len()).sum::<usize>().to_string(),
+        ]
+    });
+    report.title(
+        "From publish to query",
+        &format!(
+            "A device among the load publishes every 37 ms, {} rounds of {} s; the database is asked every few milliseconds \
+             for its last value, and the time counts from when the publish was due. The load is what was acknowledged. The references are what the others \
+             need by themselves: a bare subscriber that prints what the broker hands it under the same load, and a \
+             database that is given one point at a time and asked for it. VictoriaMetrics shows what it has taken \
+             only after a flush of its own, up to a second later; its series was there before.",
+            scale.rounds(),
+            length.as_secs(),
+        ),
+    );
+    report
+        .table(&["", "load", "batch.max_age", "p50", "p99", "highest", "probes"], &rows.collect::<Vec<_>>());
+}
+
+/// A subscriber that does nothing but print: the broker's own time, and that of the publishers.
+fn broker_alone(way: &Way, length: Duration) -> Published {
+    let broker = Mosquitto::start("");
+    let mut command = broker.client("mosquitto_sub");
+    // It takes all, as nadikota does.
+    command.args(["-V", "5", "-q", "1", "-i", "reference", "-t", "bench/+/+/+/air", "-F", "%t %p"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("mosquitto_sub");
+    let output = BufReader::new(child.stdout.take().expect("its stdout"));
+    let (sender, seen) = std::sync::mpsc::channel();
+    let reading = std::thread::spawn(move || {
+        for line in output.lines().map_while(Result::ok) {
+            let value = line.split_once("/PROBE/air ").and_then(|(_, payload)| {
+                serde_json::from_str::<serde_json::Value>(payload).ok()?["battery"].as_f64()
+            });
+            if value.is_some_and(|value| sender.send(value).is_err()) {
+                return;
+            }
+        }
+    });
+    // Until it has subscribed, nothing reaches it.
+    poll_until(LIMIT, "it has subscribed", || {
+        publish(broker.address(), "first", &[(PROBE.to_owned(), r#"{"battery":0}"#)]);
+        seen.try_recv().ok()
+    });
+    let mut last = None;
+    let told = run(broker.address(), way.load, length, || {
+        last = seen.try_iter().last().or(last);
+        last
+    });
+    child.kill().expect("our own child");
+    child.wait().expect("its end");
+    reading.join().expect("the reader");
+    told
+}
+
+/// One point at a time, written and asked for until it is there; nothing else is at work.
+fn influx1_alone(_: &Way, length: Duration) -> Published {
+    let database = InfluxDb::start();
+    let (mut told, begin) = (Published::default(), Instant::now());
+    for number in 1..=(length.as_millis() / EVERY.as_millis()) as usize {
+        let due = begin + EVERY * number as u32;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let value = number as f64 / 1000.0;
+        let answer = database.write(&format!("air_quality,device=PROBE battery_v={value}"));
+        assert_eq!(answer.status, 204, "{}", answer.body);
+        while ask_influx1(&database) != Some(value) {
+            assert!(due.elapsed() < LIMIT, "the point does not come");
+        }
+        told.latencies.push(due.elapsed().as_secs_f64());
+    }
+    told.latencies.sort_by(f64::total_cmp);
+    told
+}
+
+fn to_influx1(way: &Way, length: Duration) -> Published {
+    let (broker, database) = (Mosquitto::start(""), InfluxDb::start());
+    let rest = format!("[batch]\nmax_age = \"{}\"\n{}", way.age, influx1(&broker, &database));
+    let (_dir, _nadikota) = start(&rest);
+    run(broker.address(), way.load, length, || ask_influx1(&database))
+}
+
+fn to_victoria_metrics(way: &Way, length: Duration) -> Published {
+    let (broker, database) = (Mosquitto::start(""), VictoriaMetrics::start());
+    let rest = format!(
+        "[batch]\nmax_age = \"{}\"\n{}[[destinations]]\nkind = \"influxdb\"\nversion = \"2\"\nurl = \"{}\"\n\
+         org = \"any\"\nbucket = \"any\"\n",
+        way.age,
+        load::mqtt(broker.address(), "nadikota"),
+        database.url(),
+    );
+    let (_dir, _nadikota) = start(&rest);
+    let question = format!(
+        "/api/v1/export?{}",
+        http::query_string(&[("match[]", "air_quality_battery_v{device=\"PROBE\"}")])
+    );
+    let ask = || {
+        // As anybody asks: without a flush before the question.
+        let answer = http::get(database.address(), &question).expect("an answer to an export");
+        let series = answer.body.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        let last = |series: serde_json::Value| series["values"].as_array()?.last()?.as_f64();
+        series.filter_map(last).reduce(f64::max)
+    };
+    // A series that is new to it is found only some seconds later.
+    publish(broker.address(), "first", &[(PROBE.to_owned(), r#"{"battery":0.0}"#)]);
+    poll_until(LIMIT, "the series is found", ask);
+    run(broker.address(), way.load, length, ask)
+}
+
+fn to_the_store(way: &Way, length: Duration) -> Published {
+    let [listen] = free_addresses();
+    let (_dir, nadikota) = start(&embedded(listen));
+    run(listen, way.load, length, ask_store(&nadikota))
 }
 
 pub fn start(rest: &str) -> (TempDir, Nadikota) {
@@ -120,9 +246,8 @@ pub fn run(
                     let _ = tokio::time::timeout(Duration::from_millis(1), publisher.poll()).await;
                 }
                 let payload = format!(r#"{{"battery":{}}}"#, number as f64 / 1000.0);
-                sender.send(Instant::now()).expect("the reader");
-                let topic = "bench/pasuruan/bugul-kidul/PROBE/air";
-                assert!(publisher.try_publish(number as u64, topic, payload.into_bytes(), false));
+                sender.send(due).expect("the reader");
+                assert!(publisher.try_publish(number as u64, PROBE, payload.into_bytes(), false));
                 let _ = tokio::time::timeout(Duration::from_millis(1), publisher.poll()).await;
             }
             while publisher.outstanding() > 0 {
@@ -143,7 +268,8 @@ pub fn run(
         std::thread::sleep(Duration::from_millis(2));
     }
     probing.join().expect("the probe");
-    told.sent = load.join().sent;
+    let load = load.join();
+    (told.sent, told.seconds) = (load.sent, load.seconds);
     told.latencies.sort_by(f64::total_cmp);
     told
 }

@@ -31,20 +31,26 @@ pub struct Load {
     devices: usize,
     /// Unix time in milliseconds.
     time: i64,
+    /// How much later a device tells its next values.
+    step: i64,
     next: usize,
 }
 
 impl Load {
     pub fn new(devices: usize) -> Self {
-        let time = jiff::Timestamp::now().as_millisecond() - 24 * 3_600_000;
-        Self { rng: fastrand::Rng::with_seed(42), devices, time, next: 0 }
+        Self::from(devices, jiff::Timestamp::now().as_millisecond() - 24 * 3_600_000, 1000)
+    }
+
+    /// Of devices that were heard in these steps since then, Unix time in milliseconds.
+    pub fn from(devices: usize, time: i64, step: i64) -> Self {
+        Self { rng: fastrand::Rng::with_seed(42), devices, time, step, next: 0 }
     }
 
     pub fn message(&mut self) -> (String, String) {
         let device = self.next % self.devices;
         self.next += 1;
         if device == 0 {
-            self.time += 1000;
+            self.time += self.step;
         }
         let mut tenth = |low: i32, high: i32| f64::from(self.rng.i32(low..high)) / 10.0;
         let mut payload = String::with_capacity(220);

@@ -21,6 +21,7 @@ mod formats;
 mod hostile;
 mod latency;
 mod load;
+mod machine;
 mod memory;
 mod page;
 mod parts;
@@ -32,6 +33,9 @@ mod start;
 mod store;
 #[path = "../it/support/mod.rs"]
 mod support;
+
+use std::process::ExitCode;
+use std::time::Instant;
 
 use report::Report;
 
@@ -47,7 +51,7 @@ impl Scale {
         if self.quick { quick } else { whole }
     }
 
-    /// How often each figure is taken; the median is told.
+    /// How often a figure is taken whose median is told.
     pub const fn rounds(self) -> usize {
         self.of(1, 3)
     }
@@ -55,38 +59,58 @@ impl Scale {
 
 type Measure = fn(Scale, &mut Report);
 
-const MEASURES: &[(&str, Measure)] = &[
-    ("parts", parts::measure),
-    ("formats", formats::measure),
-    ("hostile", hostile::measure),
-    ("store", store::measure),
-    ("backlog", backlog::measure),
-    ("latency", latency::measure),
-    ("puback", puback::measure),
-    ("memory", memory::measure),
-    ("page", page::measure),
-    ("small", small::measure),
-    ("start", start::measure),
+/// Name, title of its section, and what makes it; the page has the sections in this order.
+const MEASURES: &[(&str, &str, Measure)] = &[
+    ("parts", "The parts alone", parts::measure),
+    ("formats", "Formats", formats::measure),
+    ("hostile", "Hostile payloads", hostile::measure),
+    ("store", "The embedded store", store::measure),
+    ("backlog", "Draining a backlog", backlog::measure),
+    ("latency", "From publish to query", latency::measure),
+    ("puback", "The time to the PUBACK", puback::measure),
+    ("memory", "Memory", memory::measure),
+    ("page", "The live page", page::measure),
+    ("small", "A small box", small::measure),
+    ("start", "Starting, and a large backlog", start::measure),
 ];
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if arguments.first().is_some_and(|first| first == "client") {
-        return client::run(&arguments[1..]);
+        client::run(&arguments[1..]);
+        return ExitCode::SUCCESS;
     }
     if arguments.len() == 3 && arguments[0] == "hostile" {
-        return hostile::run(&arguments[1..]);
+        hostile::run(&arguments[1..]);
+        return ExitCode::SUCCESS;
     }
-    let scale = Scale { quick: arguments.iter().any(|argument| argument == "--quick") };
-    let chosen: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
-    let mut report = Report::default();
-    for (name, measure) in MEASURES {
+    let (options, chosen): (Vec<_>, Vec<_>) =
+        arguments.iter().partition(|argument| argument.starts_with('-'));
+    let known = |name: &str| MEASURES.iter().any(|(known, ..)| *known == name);
+    let unknown = options
+        .iter()
+        .filter(|option| *option != &"--quick")
+        .chain(chosen.iter().filter(|name| !known(name)));
+    let unknown: Vec<_> = unknown.map(|argument| argument.as_str()).collect();
+    if !unknown.is_empty() {
+        let names: Vec<_> = MEASURES.iter().map(|(name, ..)| *name).collect();
+        println!("unknown: {}; there are --quick and {}", unknown.join(", "), names.join(", "));
+        return ExitCode::from(2);
+    }
+    let scale = Scale { quick: !options.is_empty() };
+    let titles: Vec<_> = MEASURES.iter().map(|(_, title, _)| *title).collect();
+    let mut report = Report::new(titles);
+    println!("{}", machine::told());
+    for (name, _, measure) in MEASURES {
         if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
             println!("== {name}");
+            let begin = Instant::now();
             measure(scale, &mut report);
+            println!("== {name} took {} s", begin.elapsed().as_secs());
             if !scale.quick {
                 report.write();
             }
         }
     }
+    ExitCode::SUCCESS
 }

@@ -3,9 +3,13 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-#[derive(Debug, Default)]
+use super::machine;
+
+#[derive(Debug)]
 pub struct Report {
     text: String,
+    /// All sections that something makes, in the order of the page.
+    titles: Vec<&'static str>,
 }
 
 /// The middle of some figures, with the lowest and highest.
@@ -50,7 +54,12 @@ pub fn short(value: f64) -> String {
 }
 
 impl Report {
+    pub fn new(titles: Vec<&'static str>) -> Self {
+        Self { text: String::new(), titles }
+    }
+
     pub fn title(&mut self, title: &str, what: &str) {
+        assert!(self.titles.contains(&title), "no measure is said to make {title:?}");
         let day = jiff::Timestamp::now().strftime("%Y-%m-%d");
         self.add(&format!("\n## {title}\n\n{what} Measured {day}.\n\n"));
     }
@@ -72,32 +81,22 @@ impl Report {
         self.text.push_str(text);
     }
 
-    /// Writes the page; sections that were not measured this time stay.
+    /// Writes the page. Sections that were not measured this time stay; those that nothing makes any more go.
     pub fn write(&self) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
         let former = std::fs::read_to_string(&path).unwrap_or_default();
-        let mut sections: Vec<_> = sections(&former).collect();
-        for (title, text) in self::sections(&self.text) {
-            match sections.iter_mut().find(|(known, _)| *known == title) {
-                Some(section) => section.1 = text,
-                None => sections.push((title, text)),
-            }
-        }
-        let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = cpu
-            .lines()
-            .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-            .map_or("unknown", |(_, name)| name);
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let mut page = format!(
             "# Performance\n\nMade by `tests/bench/run`. Machines are shared and noisy: a figure means something \
-             beside its reference, which was measured in the same run. Medians, with the lowest and highest.\n\n\
-             nadikota {}, release profile; {cores} cores of {model}; Mosquitto 2.0.11, InfluxDB 1.6.7, all on one \
-             machine over loopback.\n",
-            env!("CARGO_PKG_VERSION"),
+             beside its reference, which was measured in the same run. A figure with a range is the median of some \
+             rounds, with the lowest and highest; one without was taken once. A section that was not measured in the \
+             last run has its own date, and may be of an earlier commit.\n\nThe last run: {}",
+            machine::told(),
         );
-        for (title, text) in sections {
-            let _ = write!(page, "\n## {title}\n\n{}\n", text.trim());
+        for title in &self.titles {
+            let of = |page| sections(page).find(|(known, _)| known == title);
+            if let Some((title, text)) = of(&self.text).or_else(|| of(&former)) {
+                let _ = write!(page, "\n## {title}\n\n{}\n", text.trim());
+            }
         }
         std::fs::write(&path, page).expect("docs/performance.md");
     }

@@ -11,7 +11,7 @@ use super::boxed::{Boxed, CORE, MEMORY};
 use super::latency;
 use super::memory::{cpu, peak};
 use super::puback::Published;
-use super::report::{Report, short};
+use super::report::{Median, Report};
 use super::support::influxdb::InfluxDb;
 use super::support::mosquitto::Mosquitto;
 use super::support::nadikota::Nadikota;
@@ -20,30 +20,47 @@ use super::support::wait::{free_addresses, poll_until};
 const LIMIT: Duration = Duration::from_secs(60);
 const RATE: u32 = 500;
 
+/// What one round gave.
+struct Round {
+    told: Published,
+    taken: f64,
+    sync: f64,
+    cpu: f64,
+    peak: f64,
+    throttled: [f64; 2],
+}
+
 pub fn measure(scale: Scale, report: &mut Report) {
-    let length = Duration::from_secs(scale.of(2, 60));
+    let length = Duration::from_secs(scale.of(2, 15));
     report.title(
         "A small box",
         &format!(
-            "nadikota alone has {CORE} % of a core and {} MiB; {RATE} msg/s of 8 values. From the publish to a query that \
-             returns the point. The reference appends a block to a file beside the journal and syncs it, 20 times a second: \
-             what the disk itself takes.",
-            MEMORY >> 20
+            "nadikota alone has {CORE} % of a core and {} MiB; {RATE} msg/s of 8 values, {} rounds of {} s. From the publish \
+             to a query that returns the point. The reference appends a block to a file beside the journal and syncs it, 20 \
+             times a second: what the disk itself takes.",
+            MEMORY >> 20,
+            scale.rounds(),
+            length.as_secs(),
         ),
     );
-    let (broker, database) = (Mosquitto::start(""), InfluxDb::start());
-    let (_dir, nadikota) = latency::start(&latency::influx1(&broker, &database));
-    let ask = || latency::ask_influx1(&database);
-    let mut rows = Vec::new();
     let mut how = String::new();
-    let first = held(nadikota, broker.address(), length, ask, "broker and database elsewhere", &mut how);
-    let [listen] = free_addresses();
-    let (_dir, nadikota) = latency::start(&latency::embedded(listen));
-    let ask = latency::ask_store(&nadikota);
-    let second = held(nadikota, listen, length, ask, "embedded broker and store, all in the box", &mut how);
-    for row in [first, second] {
-        match row {
-            Ok(row) => rows.push(row),
+    let (mut elsewhere, mut inside) = (Vec::new(), Vec::new());
+    for _ in 0..scale.rounds() {
+        let (broker, database) = (Mosquitto::start(""), InfluxDb::start());
+        let (_dir, nadikota) = latency::start(&latency::influx1(&broker, &database));
+        let ask = || latency::ask_influx1(&database);
+        elsewhere.push(held(nadikota, broker.address(), length, ask, &mut how));
+        let [listen] = free_addresses();
+        let (_dir, nadikota) = latency::start(&latency::embedded(listen));
+        let ask = latency::ask_store(&nadikota);
+        inside.push(held(nadikota, listen, length, ask, &mut how));
+    }
+    let mut rows = Vec::new();
+    for (name, rounds) in
+        [("broker and database elsewhere", elsewhere), ("embedded broker and store, all in the box", inside)]
+    {
+        match rounds.into_iter().collect::<Result<Vec<Round>, String>>() {
+            Ok(rounds) => rows.push(row(name, &rounds)),
             Err(why) => {
                 return report.note(&format!("Not measured: this machine allows no such limit ({why})."));
             }
@@ -56,14 +73,29 @@ pub fn measure(scale: Scale, report: &mut Report) {
     report.note(&how);
 }
 
+fn row(name: &str, rounds: &[Round]) -> Vec<String> {
+    let median = |figure: fn(&Round) -> f64| Median::of(rounds.iter().map(figure).collect());
+    let periods = |at: usize| rounds.iter().map(|round| round.throttled[at]).sum::<f64>();
+    vec![
+        name.to_owned(),
+        median(|round| round.taken).told("msg/s"),
+        median(|round| round.told.percentile(0.5)).told("ms"),
+        median(|round| round.told.percentile(0.99)).told("ms"),
+        median(|round| round.told.percentile(1.0)).told("ms"),
+        median(|round| round.sync).told("ms"),
+        median(|round| round.cpu).told("%"),
+        format!("{} of {} periods in all", periods(0), periods(1)),
+        median(|round| round.peak).told("MiB"),
+    ]
+}
+
 fn held(
     nadikota: Nadikota,
     broker: SocketAddr,
     length: Duration,
     ask: impl FnMut() -> Option<f64>,
-    name: &str,
     how: &mut String,
-) -> Result<Vec<String>, String> {
+) -> Result<Round, String> {
     // The process ends before its box is taken away.
     let boxed = Boxed::put(nadikota.id())?;
     let nadikota = nadikota;
@@ -82,17 +114,14 @@ fn held(
         (account["stored"].as_u64()? == told.sent + probes).then_some(())
     });
     boxed.told.clone_into(how);
-    Ok(vec![
-        name.to_owned(),
-        format!("{} msg/s", short(told.sent as f64 / length.as_secs_f64())),
-        format!("{} ms", short(told.percentile(0.5))),
-        format!("{} ms", short(told.percentile(0.99))),
-        format!("{} ms", short(told.percentile(1.0))),
-        format!("{} ms", short(disk.percentile(0.99))),
-        format!("{} %", short(share)),
-        format!("{} periods", boxed.throttled()),
-        format!("{} MiB", short(peak(nadikota.id()))),
-    ])
+    Ok(Round {
+        taken: told.sent as f64 / told.seconds,
+        sync: disk.percentile(0.99),
+        cpu: share,
+        peak: peak(nadikota.id()),
+        throttled: boxed.throttled(),
+        told,
+    })
 }
 
 /// How long the disk takes for what is a journal's least work.

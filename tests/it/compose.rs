@@ -146,6 +146,21 @@ fn the_file_is_correct_by_the_schema_and_keeps_every_promise() {
 }
 
 #[test]
+fn no_service_is_left_to_fetch_from_or_report_to_other_machines() {
+    let file = compose();
+    for (service, key, value) in [
+        ("influxdb", "INFLUXD_REPORTING_DISABLED", "true"),
+        ("grafana", "GF_PLUGINS_PREINSTALL_DISABLED", "true"),
+        ("grafana", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE", "false"),
+        ("grafana", "GF_ANALYTICS_REPORTING_ENABLED", "false"),
+        ("grafana", "GF_ANALYTICS_CHECK_FOR_UPDATES", "false"),
+        ("grafana", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "false"),
+    ] {
+        assert_eq!(file["services"][service]["environment"][key], value, "{service}: {key}");
+    }
+}
+
+#[test]
 fn each_promise_is_noticed_when_it_is_broken() {
     let good = compose();
     let check = |path: &str, value: Value, expected: &str| {

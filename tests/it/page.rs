@@ -1,12 +1,13 @@
 //! The page in a real browser: it shows what is, takes nothing from elsewhere, and makes no markup of outside data.
 
-use std::io::Write as _;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 
 use super::support::chromium::Chromium;
 use super::support::http;
@@ -67,6 +68,10 @@ fn the_page_shows_the_demo_live_and_takes_nothing_from_elsewhere() {
     explain(&mut browser, "nowhere/at/all", "<b>1</b>");
     browser.until("and why not", "document.querySelector('#story').textContent.includes('no_route')");
 
+    browser.eval("document.querySelector('#encoding').value = 'hex'");
+    explain(&mut browser, "city/pasuruan/purworejo/n-9/lpp", "01 67 00 FA");
+    browser.until("bytes too", "document.querySelector('#story').textContent.includes('= 25 ')");
+
     look_at_all_screens(&mut browser);
     let (said, asked) = browser.told();
     assert!(said.is_empty(), "the console says: {said:?}");
@@ -118,9 +123,7 @@ fn save(base64: &str, path: &Path) {
 #[test]
 fn the_page_goes_on_by_itself_after_a_kill_of_the_service() {
     let [broker] = free_addresses();
-    let mut nadikota = Nadikota::start(&format!(
-        "[broker]\nlisten = \"{broker}\"\n[mqtt]\nenabled = false\n[[destinations]]\nkind = \"embedded\"\n"
-    ));
+    let mut nadikota = embedded(broker);
     let mut browser = Chromium::start();
     browser.open(&format!("http://{}/", nadikota.http()));
     let message =
@@ -138,6 +141,133 @@ fn the_page_goes_on_by_itself_after_a_kill_of_the_service() {
     browser.until("it goes on with the account", &stored(2));
     browser.until("and with the values", "document.querySelector('#latest').textContent.includes('1.3 m')");
     browser.until("healthy", "document.querySelector('#state').textContent === 'healthy'");
+}
+
+/// One service with broker and store built in, and the shipped routes.
+fn embedded(broker: SocketAddr) -> Nadikota {
+    Nadikota::start(&format!(
+        "[broker]\nlisten = \"{broker}\"\n[mqtt]\nenabled = false\n[[destinations]]\nkind = \"embedded\"\n"
+    ))
+}
+
+fn state(text: &str) -> String {
+    format!("document.querySelector('#state').textContent === '{text}'")
+}
+
+#[test]
+fn of_a_service_that_stands_still_the_page_shows_no_green_and_marks_the_figures_as_old() {
+    let [broker] = free_addresses();
+    let nadikota = embedded(broker);
+    let mut browser = Chromium::start();
+    browser.open(&format!("http://{}/", nadikota.http()));
+    browser.until("it is healthy", &state("healthy"));
+    let old = "document.querySelector('#told').classList.contains('stale') \
+               && /as of \\d\\d:\\d\\d:\\d\\d/.test(document.querySelector('#as-of').innerText)";
+    assert_eq!(browser.eval(old), false);
+    let id = Pid::from_raw(i32::try_from(nadikota.id()).expect("a small number")).expect("a process");
+    // The connection stays open; only nothing comes any more.
+    kill_process(id, Signal::STOP).expect("SIGSTOP to our own child");
+    browser.until("it says that nobody answers", &state("no answer"));
+    assert_eq!(browser.eval(old), true);
+    std::fs::create_dir_all(pictures()).expect("a directory");
+    save(&browser.screenshot(), &pictures().join("no-answer.png"));
+    explain(&mut browser, "a/b", "1");
+    browser.until(
+        "a question gets an end too",
+        "document.querySelector('#story').textContent.includes('no answer')",
+    );
+    kill_process(id, Signal::CONT).expect("SIGCONT to our own child");
+    browser.until("it goes on by itself", &state("healthy"));
+    assert_eq!(browser.eval(old), false);
+}
+
+#[test]
+fn one_page_too_many_is_told_so_and_gets_its_turn() {
+    let [broker] = free_addresses();
+    let nadikota = embedded(broker);
+    let others = (0..24).map(|_| {
+        let mut stream = TcpStream::connect(nadikota.http()).expect("the service");
+        write!(stream, "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a request");
+        stream.read_exact(&mut [0; 20]).expect("an answer");
+        stream
+    });
+    let others: Vec<_> = others.collect();
+    let mut browser = Chromium::start();
+    browser.open(&format!("http://{}/", nadikota.http()));
+    browser.until("it is not called dead", &state("not live"));
+    let why = browser.eval("document.querySelector('#trouble-list').textContent");
+    let why = why.as_str().expect("text");
+    assert!(why.contains("24 pages are open already") && !why.contains("does not answer"), "{why}");
+    drop(others);
+    browser.until("a place came free", &state("healthy"));
+}
+
+#[test]
+fn every_district_has_its_heading_and_opened_its_values_however_many_series_there_are() {
+    let [broker] = free_addresses();
+    let nadikota = embedded(broker);
+    let topic = |district: &str, number: u32| format!("city/pasuruan/{district}/n-{number}/laeq");
+    let mut messages: Vec<_> = (0..250).map(|number| (topic("a-many", number), "55.5")).collect();
+    messages.extend((0..3).map(|number| (topic("b-few", number), "44.5")));
+    publish(broker, "many", &messages);
+    let mut browser = Chromium::start();
+    browser.open(&format!("http://{}/", nadikota.http()));
+    browser.until("both are there", "document.querySelectorAll('#latest details').length === 2");
+    let heading = "document.querySelector('#latest details summary').textContent";
+    browser.until("one cannot show all", &format!("{heading}.includes('200 of 250')"));
+    let few = "document.querySelectorAll('#latest details')[1]";
+    assert_eq!(browser.eval(&format!("{few}.querySelectorAll('.device').length")), 0);
+    browser.eval(&format!("{few}.querySelector('summary').click()"));
+    browser.until("opened it has its values", &format!("{few}.innerText.split('44.5 dB(A)').length === 4"));
+}
+
+/// What the page shows of these values of one device, at the moment `now`; each is field, value and age in seconds.
+fn shown(browser: &mut Chromium, values: &[(String, f64, i64)]) -> String {
+    let values = values.iter().map(|(field, value, age)| {
+        json!({"field": field, "value": value, "flag": 1, "time_ms": 1_800_000_000_000_i64 - age * 1000, "trail": [1]})
+    });
+    let series = json!({"city": "x", "district": "y", "site": "", "device": "d", "measurement": "m",
+        "channel": null, "heard_ms": 1_800_000_000_000_i64, "values": values.collect::<Vec<_>>()});
+    let told = json!({"now_ms": 1_800_000_000_000_i64, "known": 1, "found": 1, "series": [series],
+        "districts": [{"city": "x", "district": "y", "series": 1, "suspect": 0, "fail": 0}]});
+    let shown = browser.eval(&format!(
+        "import('/show.js').then((show) => {{ show.latest({told}, ''); return [document.querySelector('#latest').innerText, \
+         ...[...document.querySelectorAll('#latest .value span')].map((one) => one.title)].join(' ').replace(/\\s+/g, ' '); }})"
+    ));
+    shown.as_str().expect("text").to_owned()
+}
+
+#[test]
+fn a_value_is_shown_whole_with_its_unit_and_its_own_age() {
+    let [broker] = free_addresses();
+    let nadikota = embedded(broker);
+    let mut browser = Chromium::start();
+    browser.open(&format!("http://{}/", nadikota.http()));
+    browser.until("it is healthy", &state("healthy"));
+    for (field, value, told) in [
+        ("air_pressure_hpa", 1013.2, "air pressure 1013.2 hPa"),
+        ("solar_wm2", 123_456.0, "solar 123456 W/m²"),
+        ("air_temperature_c", 27.46, "air temperature 27.46 °C"),
+        ("water_level_m", -1.234, "water level -1.234 m"),
+        ("rain_mm", 0.0, "rain 0 mm"),
+        ("current_a", 0.012_345, "current 0.0123 A"),
+        ("large_count", 1.5e300, "large count 1.50e+300"),
+        ("illuminance_lx", 950.0, "illuminance 950 lx"),
+        ("odd_constructor", 1.0, "odd constructor 1 pass"),
+    ] {
+        let shown = shown(&mut browser, &[(field.to_owned(), value, 0)]);
+        assert!(shown.contains(told) && !shown.contains(" ago"), "{field}: {shown}");
+    }
+    for (suffix, unit) in nadikota::quantity::SUFFIXES.iter().filter(|(_, unit)| *unit != "count") {
+        let shown = shown(&mut browser, &[(format!("x{suffix}"), 5.0, 0)]);
+        assert!(shown.contains(" x 5 "), "{suffix} ({unit}) has no unit on the page: {shown}");
+    }
+    // Stored just now, but of hours and days ago.
+    let old = [("a_c".to_owned(), 1.0, 3 * 3600), ("b_c".to_owned(), 2.0, 4 * 86_400)];
+    let shown = shown(&mut browser, &old);
+    assert!(shown.contains("d 3 h ago") && shown.contains("b, 4 days ago 2 °C"), "{shown}");
+    // That day is not today, so it is named.
+    assert!(shown.contains("m b_c, 11 Jan 2027, ") || shown.contains("m b_c, 11 Jan, "), "{shown}");
 }
 
 #[test]

@@ -3,13 +3,13 @@ const at = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const UNITS = {
   m: "m", c: "°C", pct: "%", ugm3: "µg/m³", mm: "mm", mmh: "mm/h", dba: "dB(A)", v: "V", a: "A", w: "W", wh: "Wh",
-  kwh: "kWh", hpa: "hPa", ms: "m/s", deg: "°", ppm: "ppm", ppb: "ppb", lux: "lx", dbm: "dBm", db: "dB", kmh: "km/h", s: "s",
+  kwh: "kWh", hpa: "hPa", ms: "m/s", deg: "°", ppm: "ppm", ppb: "ppb", lx: "lx", dbm: "dBm", db: "dB", kmh: "km/h", s: "s",
   wm2: "W/m²", hz: "Hz",
 };
 const FLAGS = { 1: ["pass", "muted"], 2: ["unchecked", "muted"], 3: ["suspect", "warn"], 4: ["fail", "bad"], 9: ["missing", "muted"] };
 const STATES = { ok: ["healthy", "ok"], degraded: ["degraded", "warn"], not_ready: ["not ready", "bad"] };
 const rates = [], districts = new Map();
-let known = "";
+let known = "", told_ms = 0;
 
 function make(name, text, css) {
   const element = document.createElement(name);
@@ -25,7 +25,20 @@ function put(id, text) {
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const count = (number) => whole.format(number);
-const short = (number) => new Intl.NumberFormat("en", { maximumSignificantDigits: 3, useGrouping: false }).format(number);
+const digits = (options) => new Intl.NumberFormat("en", { useGrouping: false, ...options });
+const significant = digits({ maximumSignificantDigits: 3 }), integer = digits({ maximumFractionDigits: 0 });
+const decimals = [1, 2, 3].map((most) => digits({ maximumFractionDigits: most }));
+
+// Three digits, or the whole part where that has more.
+const short = (number) => (Math.abs(number) < 100 ? significant : integer).format(number);
+
+// A measured value: all of its whole part, and decimals that a sensor may have meant.
+function figure(number) {
+  const size = Math.abs(number);
+  if (size >= 1e9 || (size > 0 && size < 1e-4)) return number.toExponential(2);
+  if (size < 0.1) return significant.format(number);
+  return decimals[size >= 100 ? 0 : size >= 10 ? 1 : 2].format(number);
+}
 
 function rate(number) {
   return number >= 10 ? count(number) : short(number);
@@ -46,7 +59,14 @@ function span(seconds) {
   return seconds < 8.64e6 ? `${count(seconds / 86400)} days` : "over 100 days";
 }
 
-const clock = (ms) => new Date(ms).toLocaleTimeString("en-GB");
+// With the day where that is not today.
+function clock(ms) {
+  const time = new Date(ms), now = new Date();
+  const told = time.toLocaleTimeString("en-GB");
+  if (time.toDateString() === now.toDateString()) return told;
+  const year = time.getFullYear() === now.getFullYear() ? {} : { year: "numeric" };
+  return `${time.toLocaleDateString("en-GB", { day: "numeric", month: "short", ...year })}, ${told}`;
+}
 
 export function state(text, css) {
   const badge = at("state");
@@ -54,9 +74,23 @@ export function state(text, css) {
   badge.className = `badge ${css}`;
 }
 
+// No frame comes: what is shown is old, and says so.
+function stale(text, css, reason, what_to_do) {
+  state(text, css);
+  troubles([{ part: "this page", reason, what_to_do, state: css === "bad" ? "not_ready" : "degraded" }]);
+  if (told_ms === 0) return;
+  at("told").classList.add("stale");
+  at("as-of").hidden = false;
+  put("as-of", `as of ${clock(told_ms)}`);
+}
+
 export function away(why) {
-  state("no answer", "bad");
-  troubles([{ part: "this page", reason: `the service does not answer (${why})`, what_to_do: "if it was stopped, start it; the page goes on by itself", state: "not_ready" }]);
+  stale("no answer", "bad", `the service does not answer (${why})`, "if it was stopped, start it; the page goes on by itself");
+}
+
+// The service answers and says why it shows nothing now.
+export function declined(why) {
+  stale("not live", "warn", why, "the page asks again by itself");
 }
 
 function troubles(list) {
@@ -78,6 +112,9 @@ function troubles(list) {
 export function frame(told) {
   const [text, css] = STATES[told.state] ?? [told.state, "warn"];
   state(text, css);
+  told_ms = told.now_ms;
+  at("told").classList.remove("stale");
+  at("as-of").hidden = true;
   troubles(told.troubles);
   const { account, outlook } = told;
   for (const key of ["received", "pending", "stored", "partly_stored", "quarantined"]) put(key, count(account[key]));
@@ -98,11 +135,18 @@ export function frame(told) {
   put("room-note", `journal ${bytes(told.journal_bytes)}${fills}`);
   const oldest = told.oldest_unsettled_s;
   put("waiting", oldest === null ? "nothing" : span(oldest));
-  const drained = outlook.drained_in_s;
   put("waiting-note", account.pending === 0 ? "all is settled"
     : oldest !== null && oldest < 2 ? `${count(account.pending)} on the way`
-    : `${count(account.pending)} ${account.pending === 1 ? "message" : "messages"}${drained === null ? "" : `; ${span(drained)} to drain once the database takes them`}`);
+    : `${count(account.pending)} ${account.pending === 1 ? "message" : "messages"}; ${drain(outlook)}`);
   put("version", `nadikota ${told.version}, ${told.parts} parts, ${clock(told.now_ms)}`);
+}
+
+// While no backlog was worked through, the fastest that was seen is what the database takes at least.
+function drain({ drained_in_s, drain_per_s }) {
+  if (drained_in_s !== null) {
+    return `${drain_per_s === null ? "at most " : ""}${span(drained_in_s)} to drain once the database takes them`;
+  }
+  return drain_per_s === null ? "time to drain not measured yet" : `never drained at this load (the database took ${rate(drain_per_s)}/s)`;
 }
 
 function delays(list) {
@@ -142,29 +186,43 @@ function spark(values) {
 }
 
 function named(field) {
-  const cut = field.lastIndexOf("_"), unit = UNITS[field.slice(cut + 1)];
-  return cut > 0 && unit ? [field.slice(0, cut).replaceAll("_", " "), unit] : [field.replaceAll("_", " "), ""];
+  const cut = field.lastIndexOf("_"), suffix = field.slice(cut + 1);
+  // Any name may come: "x_constructor" has no unit.
+  const known = cut > 0 && Object.hasOwn(UNITS, suffix);
+  return known ? [field.slice(0, cut).replaceAll("_", " "), UNITS[suffix]] : [field.replaceAll("_", " "), ""];
 }
 
-// Each district keeps its element, so that focus and folds stay while the values change.
-export function latest(told, device) {
+const flagged = (list, flag) => list.flatMap((series) => series.values).filter((value) => value.flag === flag).length;
+
+// The headings: all districts, or those of the device that was asked for.
+function headings(told, device) {
+  if (!device) return told.districts;
   const places = new Map();
   for (const series of told.series) {
-    const place = [series.city, series.district].filter(Boolean).join(" · ") || "no district";
-    if (!places.has(place)) places.set(place, []);
-    places.get(place).push(series);
+    const { city, district } = series, key = JSON.stringify([city, district]);
+    if (!places.has(key)) places.set(key, { city, district, list: [] });
+    places.get(key).list.push(series);
   }
-  for (const [place, box] of districts) {
-    if (places.has(place)) continue;
+  return [...places.values()].map(({ list, ...place }) => (
+    { ...place, series: list.length, suspect: flagged(list, 3), fail: flagged(list, 4) }));
+}
+
+// Each district keeps its element, so that focus and folds stay while the values change. One answer may not hold
+// all series: a district of which some are missing keeps what it has, until it is asked for alone.
+export function latest(told, device) {
+  const places = new Map(headings(told, device).map((place) => [JSON.stringify([place.city, place.district]), place]));
+  for (const [key, box] of districts) {
+    if (places.has(key)) continue;
     box.element.remove();
-    districts.delete(place);
+    districts.delete(key);
   }
   let last = null;
-  for (const [place, list] of places) {
-    if (!districts.has(place)) districts.set(place, district(place, last === null || device !== ""));
-    const box = districts.get(place);
-    box.list = list;
-    box.now = told.now_ms;
+  for (const [key, place] of places) {
+    if (!districts.has(key)) districts.set(key, heading(place, last === null || device !== ""));
+    const box = districts.get(key);
+    const list = told.series.filter(({ city, district }) => city === place.city && district === place.district);
+    Object.assign(box, { place, now: told.now_ms, lacks: list.length < place.series });
+    if (!box.lacks || !box.element.open || !box.shown) Object.assign(box, { list, shown: !box.lacks });
     fill(box);
     if (last === null ? at("latest").firstElementChild !== box.element : last.nextElementSibling !== box.element) {
       if (last === null) at("latest").prepend(box.element);
@@ -172,18 +230,32 @@ export function latest(told, device) {
     }
     last = box.element;
   }
-  put("latest-note", places.size === 0 ? (device ? `Nothing of "${device}" since the start.` : "Nothing stored since the start.")
-    : told.found > told.series.length ? `${count(told.series.length)} of ${count(told.found)} are shown; name a device to see it.` : "");
-  if (!device) at("devices").replaceChildren(...told.series.map((series) => {
+  put("latest-note", places.size > 0 ? "" : device ? `Nothing of "${device}" since the start.` : "Nothing stored since the start.");
+  if (!device) at("devices").replaceChildren(...[...new Set(told.series.map((series) => series.device))].map((device) => {
     const option = make("option");
-    option.value = series.device;
+    option.value = device;
     return option;
   }));
 }
 
-function district(place, open) {
-  const element = make("details"), title = make("summary", `${place} `), note = make("span", "", "muted"), alarm = make("span");
-  const box = { element, note, alarm, grid: make("div", undefined, "devices"), list: [], now: 0 };
+// The open districts of which the answer for all had not all.
+export function lacking() {
+  const boxes = [...districts.values()].filter((box) => box.lacks && box.element.open);
+  return boxes.map(({ place, shown }) => ({ city: place.city, district: place.district, shown }));
+}
+
+// What was asked for one district alone.
+export function district(city, district, told) {
+  const box = districts.get(JSON.stringify([city, district]));
+  if (!box) return;
+  Object.assign(box, { list: told.series, now: told.now_ms, shown: true });
+  fill(box);
+}
+
+function heading({ city, district }, open) {
+  const element = make("details"), name = [city, district].filter(Boolean).join(" · ") || "no district";
+  const title = make("summary", `${name} `), note = make("span", "", "muted"), alarm = make("span");
+  const box = { element, note, alarm, grid: make("div", undefined, "devices"), list: [], now: 0, lacks: false, shown: false };
   element.open = open;
   element.addEventListener("toggle", () => fill(box));
   title.append(note, alarm);
@@ -192,25 +264,31 @@ function district(place, open) {
 }
 
 function fill(box) {
-  const flags = box.list.flatMap((series) => series.values).map((value) => value.flag);
-  const failed = flags.filter((flag) => flag === 4).length, suspect = flags.filter((flag) => flag === 3).length;
-  box.note.textContent = `${count(box.list.length)} ${box.list.length === 1 ? "device" : "devices"}`;
-  box.alarm.textContent = [failed && `${failed} fail`, suspect && `${suspect} suspect`].filter(Boolean).join(", ");
-  box.alarm.className = failed ? "flag bad" : suspect ? "flag warn" : "";
+  const { series, suspect, fail } = box.place, few = box.shown && box.list.length < series;
+  box.note.textContent = `${few ? `${count(box.list.length)} of ` : ""}${count(series)} ${series === 1 ? "device" : "devices"}${few ? "; name one to see it" : ""}`;
+  box.alarm.textContent = [fail && `${fail} fail`, suspect && `${suspect} suspect`].filter(Boolean).join(", ");
+  box.alarm.className = fail ? "flag bad" : suspect ? "flag warn" : "";
   box.grid.replaceChildren(...(box.element.open ? box.list.map((series) => one(series, box.now)) : []));
+}
+
+// How old a value is by its own time: one of a backlog is old, however lately it was stored.
+function old(now, time_ms) {
+  const age = (now - time_ms) / 1000;
+  return age > 5 ? `${span(age)} ago` : "";
 }
 
 function one(series, now) {
   const box = make("div", undefined, "device"), title = make("h4", series.device);
-  const age = Math.max(0, now - series.heard_ms) / 1000;
-  const told = [series.site, series.channel, age > 5 ? `${span(age)} ago` : ""].filter(Boolean).join(", ");
+  const newest = series.values.reduce((time, value) => Math.max(time, value.time_ms), 0);
+  const told = [series.site, series.channel, old(now, newest)].filter(Boolean).join(", ");
   if (told) title.append(make("span", `  ${told}`, "muted"));
   box.append(title);
   for (const value of series.values) {
     const [name, unit] = named(value.field), row = make("div", undefined, "value"), label = make("span", name, "muted");
-    label.title = `${series.measurement} ${value.field}`;
+    if (newest - value.time_ms > 5000) label.append(`, ${old(now, value.time_ms)}`);
+    label.title = `${series.measurement} ${value.field}, ${clock(value.time_ms)}`;
     const [flag, css] = FLAGS[value.flag] ?? ["", ""];
-    row.append(label, make("b", `${short(value.value)} ${unit}`.trim()), make("span", flag, flag ? `flag ${css}` : ""), spark(value.trail));
+    row.append(label, make("b", `${figure(value.value)} ${unit}`.trim()), make("span", flag, flag ? `flag ${css}` : ""), spark(value.trail));
     box.append(row);
   }
   return box;

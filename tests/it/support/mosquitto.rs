@@ -37,6 +37,10 @@ impl Mosquitto {
         self.address
     }
 
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// A file beside the configuration, for a password file or the like.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
