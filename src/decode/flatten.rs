@@ -16,6 +16,9 @@ use crate::reading::{MAX_DEVICE_ID, Reading, ReadingValue, Sample};
 /// A longer name is no name: each reading carries its own, so length times count must stay bounded.
 const MAX_NAME: usize = 256;
 
+/// Above it, floats stand for several whole numbers each.
+const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// What is looked for on the way.
 #[derive(Debug, Default)]
 pub(super) struct Wanted<'w> {
@@ -166,7 +169,7 @@ impl<'de> Walk<'_, 'de, '_> {
         let Self { state, key } = &self;
         let path = key.as_deref().unwrap_or(&state.path);
         let may_be_number = state.hints.number_text && !state.wanted.as_told.contains(&path);
-        let value = match number(&text).filter(|_| may_be_number) {
+        let value = match may_be_number.then(|| number(&text)).flatten() {
             Some(number) => ReadingValue::Number(number),
             None => ReadingValue::Text(text.clone()),
         };
@@ -209,7 +212,11 @@ impl<'de> Walk<'_, 'de, '_> {
                 // As it was told: `0042` is another device than `42`.
                 (Told::Text(text), _) => text,
                 (Told::Whole(number), _) => number.to_string().into(),
-                (_, ReadingValue::Number(number)) => number.to_string().into(),
+                (_, ReadingValue::Number(number)) if number.abs() <= MOST_EXACT => number.to_string().into(),
+                (_, ReadingValue::Number(_)) => {
+                    let detail = "the device's id is a number of so many digits that only text keeps them";
+                    return Err(state.refuse(Reason::NoDevice, detail.to_owned()));
+                }
                 _ => return Ok(()),
             };
             // Each sample of an array may carry it, so length times count must stay bounded here too.

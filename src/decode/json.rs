@@ -171,16 +171,21 @@ pub(super) fn decode<'a>(
         if put_together { None } else { settings.time_of(&outer, &Moment::default(), None, hints)? };
     if !outer.sample.readings.is_empty() {
         let readings = std::mem::take(&mut outer.sample.readings);
-        let time = if put_together { settings.time_of(&outer, &outer, None, hints)? } else { base_time };
-        let device = settings.device_of(&outer, &outer)?;
-        samples.push(Sample { time, device, model: outer.sample.model.clone(), readings });
+        let time = if put_together { settings.time_of(&outer, &outer, None, hints) } else { Ok(base_time) };
+        match time.and_then(|time| settings.device_of(&outer, &outer).map(|device| (time, device))) {
+            Ok((time, device)) => {
+                samples.push(Sample { time, device, model: outer.sample.model.clone(), readings });
+            }
+            Err(wrong) => rest = Some(wrong),
+        }
     }
     for (index, moment) in flat.moments.into_iter().enumerate() {
         if !settings.parts.is_empty() && moment.sample.readings.is_empty() {
             continue;
         }
         let time = settings.time_of(&moment, &outer, base_time, hints);
-        let device = settings.device_of(&moment, &outer);
+        let own = moment.sample.device.is_some();
+        let device = if own { Ok(None) } else { settings.device_of(&moment, &outer) };
         let mut sample = moment.sample;
         let named = match &settings.entry {
             None => Ok(()),

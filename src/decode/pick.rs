@@ -58,7 +58,17 @@ pub(super) fn take_time(
     format: TimeFormat,
     zone: &TimeZone,
 ) -> Result<Option<i64>, Rejection> {
-    let told = match once(readings, name)? {
+    time(once(readings, name)?, name, format, zone)
+}
+
+/// Reads the time that was told under this name.
+pub(super) fn time(
+    told: Option<ReadingValue<'_>>,
+    name: &str,
+    format: TimeFormat,
+    zone: &TimeZone,
+) -> Result<Option<i64>, Rejection> {
+    let told = match told {
         None | Some(ReadingValue::Null) => return Ok(None),
         Some(ReadingValue::Number(number)) => Told::Float(number),
         Some(ReadingValue::Text(text)) => Told::Text(text),

@@ -27,10 +27,12 @@ pub(super) fn decode<'a>(topic: &str, text: &'a str, hints: &Hints<'_>) -> Resul
     }
     let samples = flatten_object(text, hints)?;
     let mut readings = samples.into_iter().next().map(|sample| sample.readings).unwrap_or_default();
-    let epoch = pick::take_time(&mut readings, "Epoch", TimeFormat::Auto, hints.zone)?;
-    let local = pick::take_time(&mut readings, "Time", TimeFormat::Auto, hints.zone);
-    // What the other says is not asked for then, and may be no time.
-    let time = if epoch.is_some() { epoch } else { local? };
+    let (epoch, local) = (pick::once(&mut readings, "Epoch")?, pick::once(&mut readings, "Time")?);
+    let epoch = pick::time(epoch, "Epoch", TimeFormat::Auto, hints.zone)?;
+    let time = match epoch {
+        Some(_) => epoch,
+        None => pick::time(local, "Time", TimeFormat::Auto, hints.zone)?,
+    };
     let [degrees, pressure, _] =
         ["TempUnit", "PressureUnit", "SpeedUnit"].map(|name| pick::take(&mut readings, name));
     let unit = |told: Option<ReadingValue<'a>>| match told {

@@ -126,6 +126,22 @@ fn text_is_a_number_only_where_the_profile_says_so() {
 }
 
 #[test]
+fn a_template_that_is_none_is_a_problem_of_its_setting() {
+    for (text, said) in [
+        ("format = \"json\"\ntime = \"{date\"\n", "time: has a brace that does not close"),
+        ("format = \"json\"\ndevice = \"a-{}\"\n", "device: must name a member"),
+    ] {
+        let file = ::config::File::from_str(text, ::config::FileFormat::Toml);
+        let tree = ::config::Config::builder().add_source(file).build().unwrap();
+        let problems = Problems::default();
+        let members = tree.cache.into_table().unwrap().into_iter().collect();
+        Format::read(&mut Section::root(members, problems.clone()));
+        let told: Vec<_> = problems.into_vec().iter().map(ToString::to_string).collect();
+        assert!(told.len() == 1 && told[0].contains(said), "{told:?}");
+    }
+}
+
+#[test]
 fn bad_json_is_refused_with_its_reason() {
     let json = format("format = \"json\"\ntime = \"t\"\n");
     for payload in ["{\"a\":1", "{\"a\":NaN}", "{a:1}", "{\"a\":1}{", "12", "\"x\"", "  ", "{\"a\":1,}"] {

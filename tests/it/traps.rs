@@ -8,7 +8,7 @@
 //! | local time without a zone, with an offset | [`local_time_is_the_citys_and_an_offset_wins`]; `decode::told::text_without_a_zone_is_local_time` |
 //! | seconds, milliseconds, microseconds, fractions | [`a_moment_is_the_same_in_every_unit`]; `decode::told::numbers_are_read_in_each_unit_and_by_their_size` |
 //! | relative time | golden `senml`: "a time below 2^28 is relative to the receipt"; golden `json`: "an offset without a base time counts from the time of receipt" |
-//! | interval | golden `fiware_json`: "an interval ends when the value was known"; `sensorthings` likewise |
+//! | interval | golden `fiware_json`: "an interval ends when the value was known" |
 //! | history array | [`a_history_in_one_frame_keeps_its_own_times`] |
 //! | clock in 2036 or 2037 | [`a_clock_in_2036_is_not_believed`], [`a_clock_in_2037_is_not_believed`] |
 //! | clock stuck at its start: 1970, 2000 | [`a_clock_that_counts_from_1970_is_not_believed`], [`a_clock_that_counts_from_2000_is_not_believed`] |
@@ -431,4 +431,45 @@ fn a_state_in_words_is_a_number_and_an_unknown_word_none() {
     let story = explain("j/d", r#"{"spot":"reserved","tilt":"normal"}"#);
     assert_eq!(stored(&story), ["2026-11-24T00:00:00Z online_state=1 1"]);
     assert_eq!(story.decision.reason, Some(Reason::WrongType), "{story:#?}");
+}
+
+/// All text below a folder.
+fn text_below(folder: &Path, ending: &str, all: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            text_below(&path, ending, all);
+        } else if path.extension().is_some_and(|own| own == ending) {
+            all.push_str(&std::fs::read_to_string(&path).expect("text"));
+        }
+    }
+}
+
+#[test]
+fn every_test_and_golden_message_that_the_table_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut tests, mut golden) = (String::new(), String::new());
+    text_below(&root.join("src"), "rs", &mut tests);
+    tests.push_str(include_str!("traps.rs"));
+    text_below(&root.join("tests/golden/formats"), "toml", &mut golden);
+    let rows = include_str!("traps.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
+    let mut named = 0;
+    for row in rows.skip(1) {
+        let (_, held) = row.split_once(" | ").expect("two columns");
+        for name in held.split('`').skip(1).step_by(2).filter_map(|name| name.rsplit("::").next()) {
+            // Without its end: `the_sentinel_…` are several. A short one is a format, or a script of the golden codecs.
+            let name = name.trim_end_matches('…');
+            let script = root.join(format!("tests/golden/codecs/{name}.js"));
+            let format = root.join(format!("tests/golden/formats/{name}.toml"));
+            assert!(tests.contains(&format!("fn {name}")) || script.exists() || format.exists(), "{name}");
+            named += 1;
+        }
+        for name in held.split('"').skip(1).step_by(2) {
+            let name = name.trim_end_matches('…').trim_end_matches(", ");
+            let quoted = ["'", "\""].map(|quote| format!("name = {quote}{name}"));
+            assert!(quoted.iter().any(|name| golden.contains(name)), "{name}");
+            named += 1;
+        }
+    }
+    assert!(named > 40, "{named}");
 }
