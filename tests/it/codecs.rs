@@ -267,7 +267,7 @@ fn warnings_and_unknown_names_are_counted_and_no_listing_quotes_a_key() {
     let topic = format!("/json/{KEY}/d1/attrs");
     let message = format!("{{\"temp\":\"{KEY}\"}}");
     std::fs::write(dir.path().join("message.json"), &message).expect("a file");
-    publish(broker, "key", &[(topic.clone(), message.clone().into_bytes())]);
+    publish(broker, "key", &[(topic.clone(), message.into_bytes())]);
     publish(broker, "gauge", &[("bin/d1".to_owned(), vec![2_u8]), ("bin/d1".to_owned(), vec![2_u8, 1])]);
     let metrics = poll_until(LIMIT, "all are counted", || {
         let told = http::get(http, "/metrics").ok()?.body;

@@ -93,6 +93,7 @@ fn names_that_the_profile_lacks_are_counted_and_the_counts_outlive_a_reload() {
 
 /// What tags say, and the name of the device profile.
 type Named<'n> = (&'n [(&'n str, &'n str)], &'n str);
+type Payload = fn(Named<'_>) -> Vec<u8>;
 
 fn json(tags: &[(&str, &str)]) -> String {
     let tags: serde_json::Map<_, _> =
@@ -140,7 +141,7 @@ fn a_device_s_tags_name_its_profile_before_its_model_does() {
         Codecs::new(Limits { max_time: std::time::Duration::from_secs(60), ..Limits::default() });
     codecs.add("gauge.js", CODEC).unwrap();
     let transform = build(&routes).with_codecs(Arc::new(codecs));
-    let formats: [(&str, fn(Named<'_>) -> Vec<u8>); 4] = [
+    let formats: [(&str, Payload); 4] = [
         ("chirpstack/4/event/up", chirpstack),
         ("chirpstack/3/event/up", chirpstack_v3),
         ("chirpstack_protobuf/4/event/up", protobuf),
