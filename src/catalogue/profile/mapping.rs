@@ -154,6 +154,7 @@ impl Mapping {
 
     /// The value in the quantity's unit; nothing where the device says that it has none. A unit told by the message
     /// wins over the profile's if it is compatible.
+    #[inline]
     pub fn apply(&self, value: &ReadingValue<'_>, told_unit: Option<&str>) -> Result<Option<f64>, Rejection> {
         let number = match value {
             ReadingValue::Number(number) => *number,
@@ -164,6 +165,7 @@ impl Mapping {
         self.number(number, told_unit)
     }
 
+    #[inline]
     fn number(&self, number: f64, told_unit: Option<&str>) -> Result<Option<f64>, Rejection> {
         if self.sentinels.contains(&number) {
             return Ok(None);
