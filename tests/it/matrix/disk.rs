@@ -67,6 +67,7 @@ enum Harm {
 }
 
 const PAGE: u64 = 4096;
+const ZEROS: [u8; 4096] = [0; 4096];
 /// A record has no fewer bytes: its frame, and what stands in it beside topic and payload.
 const SMALLEST: u64 = 32;
 
@@ -90,7 +91,7 @@ impl Harm {
                 file.read_exact_at(&mut byte, at).expect("a byte");
                 file.write_all_at(&[byte[0] ^ (1 << rng.u32(0..8))], at)
             }
-            Self::Zeros => file.write_all_at(&[0; PAGE as usize], at.min(size.saturating_sub(PAGE))),
+            Self::Zeros => file.write_all_at(&ZEROS, at.min(size.saturating_sub(PAGE))),
             Self::Appended => {
                 let rubbish: Vec<u8> = (0..rng.usize(1..5000)).map(|_| rng.u8(..)).collect();
                 file.write_all_at(&rubbish, size)
