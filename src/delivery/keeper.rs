@@ -111,6 +111,8 @@ pub struct Keeper {
     pub part: Part,
     /// The line on the board about what is lost to damage.
     pub damage: Part,
+    /// Grows with every round, so that one that hangs is noticed.
+    pub rounds: Arc<AtomicU64>,
 }
 
 impl Keeper {
@@ -131,6 +133,7 @@ impl Keeper {
                 }
                 () = tokio::time::sleep(wait) => false,
             };
+            self.rounds.fetch_add(1, Ordering::Relaxed);
             self.release();
             if looked.elapsed() >= LOOK_EVERY {
                 looked = Instant::now();

@@ -229,6 +229,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
         replay_from,
         part,
         damage,
+        rounds: watching.keeper(),
     };
     keeper.spawn("keeper of the cursor", task.run(keeper.stop.clone()));
 

@@ -18,6 +18,9 @@ use crate::status::{Board, Part, State};
 /// How often each thing was begun anew, by the name of its part.
 pub(super) type Stalls = Vec<(String, Arc<AtomicU64>)>;
 
+/// The part of the keeper.
+const CURSOR: &str = "cursor";
+
 /// What is watched.
 pub(super) struct Watching {
     config: Config,
@@ -71,6 +74,21 @@ impl Watching {
             look: Box::new(move || journal.sight()),
             begin_anew: Box::new(|| {}),
         });
+    }
+
+    /// The count of its rounds, for the keeper of the cursor. A disk that holds it up cannot be begun anew.
+    pub(super) fn keeper(&mut self) -> Arc<AtomicU64> {
+        let rounds = Arc::<AtomicU64>::default();
+        let seen = Arc::clone(&rounds);
+        self.things.push(Thing {
+            name: CURSOR.to_owned(),
+            lacks: "where the destinations stand is not written down, and the journal fills",
+            stall: Stall::new(self.config.stall_after),
+            stalls: Arc::default(),
+            look: Box::new(move || Sight { waits: true, served: seen.load(Ordering::Relaxed) }),
+            begin_anew: Box::new(|| {}),
+        });
+        rounds
     }
 
     pub(super) fn source(&mut self, name: &str, counts: Arc<Counts>) {
@@ -131,6 +149,8 @@ impl Watching {
         for thing in &mut self.things {
             let held = if thing.name.starts_with("destination ") {
                 !quarantine || !well(&thing.name)
+            } else if thing.name == CURSOR {
+                !well(CURSOR)
             } else {
                 !journal
             };
@@ -213,11 +233,28 @@ mod tests {
     }
 
     #[test]
+    fn a_keeper_of_the_cursor_that_hangs_is_named_and_at_last_the_process_is_given_up() {
+        let board = Board::new(Clock::fixed(1).0);
+        let mut watching = Watching::new(Config { stall_after: AFTER }, &board);
+        let (rounds, start) = (watching.keeper(), Instant::now());
+        for span in 0..5 {
+            rounds.fetch_add(1, Ordering::Relaxed);
+            assert!(watching.look(start + AFTER * span));
+            assert_eq!(board.parts()["watch"].state, State::Ok);
+        }
+        assert!(watching.look(start + AFTER * 5));
+        assert!(board.parts()["watch"].reason.starts_with("cursor stands still"));
+        assert!(watching.look(start + AFTER * 6) && watching.look(start + AFTER * 7));
+        assert!(!watching.look(start + AFTER * 8));
+    }
+
+    #[test]
     fn what_says_itself_why_nothing_moves_has_not_stalled() {
         for (name, held_by) in [
             ("mqtt", "journal"),
             ("destination main", "destination main"),
             ("destination main", "quarantine"),
+            ("cursor", "cursor"),
         ] {
             let (mut watching, board, begun) = watching(name, &Arc::default());
             board.part(held_by).degraded("away", "wait");

@@ -1,19 +1,25 @@
 //! The client: one request to the write endpoint of InfluxDB 1.x, 2.x or 3, and its bounded answer.
 
 use std::path::PathBuf;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use std::io::Write as _;
+use tokio::sync::Semaphore;
 
 use super::super::config::{Influx, Login};
 use crate::secret::Secret;
 
 /// No more of an answer is read. InfluxDB 3 repeats every line that it refuses.
 pub(super) const MAX_ANSWER: usize = 4 * 1024 * 1024;
+
+/// A file of a token or password is waited for no longer.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+/// So many reads of it may hang, each on a thread of its own.
+const READS: usize = 4;
 
 /// A database to write to.
 #[derive(Debug)]
@@ -22,6 +28,9 @@ pub(super) struct Client {
     influx: Influx,
     /// What is sent now; `influx` holds what it was at the start.
     login: RwLock<Login>,
+    /// Reads of the file that may be begun.
+    reads: Arc<Semaphore>,
+    read_within: Duration,
 }
 
 /// What came back.
@@ -35,7 +44,8 @@ pub(super) struct Answer {
 impl Client {
     pub(super) fn new(config: &Influx) -> Result<Self, reqwest::Error> {
         let http = builder(config.timeout).build()?;
-        Ok(Self { http, login: RwLock::new(config.login.clone()), influx: config.clone() })
+        let (login, reads) = (RwLock::new(config.login.clone()), Arc::new(Semaphore::new(READS)));
+        Ok(Self { http, login, reads, read_within: READ_WITHIN, influx: config.clone() })
     }
 
     /// The file that token or password came from.
@@ -46,8 +56,18 @@ impl Client {
     /// Reads token or password again, which may have been changed. True where it is another one now.
     pub(super) async fn renew_login(&self) -> Result<bool, String> {
         let Some(file) = self.influx.secret_file.clone() else { return Ok(false) };
-        let read = tokio::task::spawn_blocking(move || Secret::read(&file)).await;
-        let secret = read.map_err(|error| error.to_string()).and_then(|read| read)?;
+        let hangs = || "it does not answer: look after its file system".to_owned();
+        let reads = Arc::clone(&self.reads);
+        let read = async {
+            let permit = reads.acquire_owned().await.map_err(|error| error.to_string())?;
+            let read = tokio::task::spawn_blocking(move || {
+                let read = Secret::read(&file);
+                drop(permit);
+                read
+            });
+            read.await.map_err(|error| error.to_string()).and_then(|read| read)
+        };
+        let secret = tokio::time::timeout(self.read_within, read).await.map_err(|_| hangs())??;
         let mut login = self.login.write().unwrap_or_else(PoisonError::into_inner);
         let held = match &mut *login {
             Login::None => return Ok(false),
@@ -118,4 +138,43 @@ pub(super) fn told(error: &reqwest::Error) -> String {
         cause = inner;
     }
     if error.is_timeout() { "no answer in time".to_owned() } else { cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::{Place, Template};
+
+    #[tokio::test]
+    async fn a_file_of_a_token_that_does_not_answer_is_given_up_in_time_and_holds_few_threads() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("token");
+        assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+        let mut client = Client::new(&Influx {
+            url: "http://127.0.0.1:1".parse().unwrap(),
+            place: Place::V1 { database: Template::fixed("city"), retention_policy: None },
+            login: Login::Token(Secret::new("old")),
+            secret_file: Some(file.clone()),
+            hold_for: None,
+            gzip: false,
+            timeout: Duration::from_secs(1),
+        })
+        .unwrap();
+        client.read_within = Duration::from_millis(50);
+        let began = tokio::time::Instant::now();
+        for _ in 0..READS + 3 {
+            let told = client.renew_login().await.unwrap_err();
+            assert!(told.contains("does not answer"), "{told}");
+        }
+        assert!(began.elapsed() >= 4 * client.read_within, "{:?}", began.elapsed());
+        assert_eq!(client.reads.available_permits(), 0);
+        // The file answers again: the reads end, and the next one takes what stands there.
+        while client.reads.available_permits() < READS {
+            let _ = std::fs::write(&file, "new");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, "new").unwrap();
+        assert_eq!(client.renew_login().await, Ok(true));
+    }
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use super::super::support::wait::poll_until;
 use super::play::Row;
-use super::world::{LIMIT, Setup, World};
+use super::world::{LIMIT, World};
 
 pub const KILLED: Row = Row {
     name: "1: kill -9 of nadikota",
@@ -20,7 +20,7 @@ pub const BROKER_KILLED: Row = Row {
     name: "2: kill -9 of Mosquitto with persistence",
     prepare: |setup| {
         setup.broker.push_str("persistence true\nautosave_interval 1\n");
-        broker_suffers(setup);
+        setup.broker_suffers = true;
     },
     strike: |world| {
         // It must have something to come back to.
@@ -29,22 +29,16 @@ pub const BROKER_KILLED: Row = Row {
         world.broker.kill9();
     },
     bites: |world| !world.nadikota.ready(),
-    heal: |world| world.broker.restart(),
+    heal: World::restart_broker,
 };
 
 pub const BROKER_FORGETS: Row = Row {
     name: "3: Mosquitto restarted without persistence",
-    prepare: broker_suffers,
+    prepare: |setup| setup.broker_suffers = true,
     strike: |world| world.broker.kill9(),
     bites: |world| !world.nadikota.ready(),
-    heal: |world| world.broker.restart(),
+    heal: World::restart_broker,
 };
-
-fn broker_suffers(setup: &mut Setup) {
-    setup.broker_suffers = true;
-    // What the broker lost is known by content, so no two may be equal; and what it repeats may overwrite.
-    setup.mix.steady = false;
-}
 
 pub const TWIN: Row = Row {
     name: "13: a second client with the same id that never acknowledges",

@@ -1,9 +1,11 @@
 //! Row 4: the link between broker and service is cut, half open, stalled, or cut in the middle of a packet.
 
+use std::time::Duration;
+
 use super::broker::both;
 use super::play::Row;
 use super::wire::Mode;
-use super::world::World;
+use super::world::{Setup, World};
 
 pub const CUT: Row = Row {
     name: "4a: the link is cut",
@@ -18,7 +20,7 @@ pub const CUT: Row = Row {
 
 pub const HALF_OPEN: Row = Row {
     name: "4b: the link is half open",
-    prepare: |_| {},
+    prepare: long_enough,
     strike: |world| {
         note_connections(world);
         world.wire.set(Mode::Swallow);
@@ -30,7 +32,7 @@ pub const HALF_OPEN: Row = Row {
 
 pub const STALLED: Row = Row {
     name: "4c: the link stalls for longer than the keep-alive",
-    prepare: |_| {},
+    prepare: long_enough,
     strike: |world| {
         note_connections(world);
         world.wire.set(Mode::Stall);
@@ -60,6 +62,11 @@ pub const CUT_UP: Row = Row {
     bites: |world| world.wire.cuts() > world.noted.1,
     heal: |world| world.wire.heal(),
 };
+
+/// Several at once may end before the silence of the link is noticed.
+fn long_enough(setup: &mut Setup) {
+    setup.hold = setup.hold.max(Duration::from_secs(12));
+}
 
 fn note_connections(world: &mut World) {
     world.noted.1 = world.wire.connections();

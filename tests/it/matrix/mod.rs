@@ -24,5 +24,5 @@ pub use database::{AWAY, HALF, HANGS, RESETS, SLOW, STORM, UNAUTHORISED, UNKNOWN
 pub use gate::Mode;
 pub use link::{CUT, CUT_DOWN, CUT_UP, HALF_OPEN, STALLED};
 pub use play::{Row, together};
-pub use together::choose;
+pub use together::{BESIDE, INSIDE, ROWS, choose};
 pub use world::{Setup, World};

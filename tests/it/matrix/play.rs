@@ -25,7 +25,7 @@ pub struct Row {
 
 /// Plays rows one after another in one world, `rounds` times, and judges.
 pub fn play(rows: &[Row], rounds: u32, setup: Setup) -> Judgement {
-    let mut setup = setup;
+    let mut setup = Setup { alone: true, ..setup };
     rows.iter().for_each(|row| (row.prepare)(&mut setup));
     let mut world = World::start(setup);
     for _ in 0..rounds {
@@ -43,7 +43,7 @@ pub fn play(rows: &[Row], rounds: u32, setup: Setup) -> Judgement {
     judge(&world, &mut published, account)
 }
 
-/// Several at once: all strike before the first heals. Whether each bites depends on the others.
+/// Several at once: all strike before the first heals. Whether each bites depends on the others, and is told.
 pub fn together(rows: &[Row], rounds: u32, setup: Setup) -> Judgement {
     let mut setup = setup;
     rows.iter().for_each(|row| (row.prepare)(&mut setup));
@@ -59,12 +59,27 @@ pub fn together(rows: &[Row], rounds: u32, setup: Setup) -> Judgement {
         world.note();
         let mut order: Vec<&Row> = rows.iter().collect();
         world.rng.shuffle(&mut order);
-        order.iter().for_each(|row| (row.strike)(&mut world));
+        let mut struck = Vec::new();
+        for row in order {
+            world.note();
+            (row.strike)(&mut world);
+            struck.push((row, world.noted, false));
+        }
         let (begin, longest) = (Instant::now(), u64::try_from(world.setup.hold.as_millis()).expect("a span"));
         let hold = Duration::from_millis(world.rng.u64(100..=longest.max(100)));
-        poll_until(LIMIT + hold, "the faults have lasted", || (begin.elapsed() >= hold).then_some(()));
-        world.rng.shuffle(&mut order);
-        order.iter().for_each(|row| (row.heal)(&mut world));
+        poll_until(LIMIT + hold, "the faults have lasted", || {
+            for (row, noted, bit) in &mut struck {
+                world.noted = *noted;
+                *bit = *bit || (row.bites)(&world);
+            }
+            (begin.elapsed() >= hold).then_some(())
+        });
+        world.rng.shuffle(&mut struck);
+        for (row, noted, bit) in struck {
+            world.noted = noted;
+            (row.heal)(&mut world);
+            println!("round {round}, {hold:?}: {}: {}", row.name, if bit { "has bitten" } else { "no bite" });
+        }
     }
     poll_until(LIMIT, "the load is sent", || (world.sent() >= messages).then_some(()));
     world.moves_on(50);

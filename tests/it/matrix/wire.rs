@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use super::super::support::wait::within;
 use super::world::LIMIT;
@@ -31,6 +32,8 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy)]
 struct Instance {
     key: u64,
+    /// When it was last handed over.
+    handed: Instant,
     acknowledged: bool,
     /// Handed over once more after its PUBACK was seen.
     again: u64,
@@ -50,16 +53,21 @@ pub struct Tap {
 pub struct Seen {
     pub instances: u64,
     pub acknowledged: u64,
+    /// Handed over by a broker that has lived on, and never acknowledged.
+    pub owed: u64,
     pub again: u64,
 }
 
 impl Tap {
-    pub fn seen(&self) -> HashMap<u64, Seen> {
+    /// `since` is when the broker last began anew.
+    pub fn seen(&self, since: Option<Instant>) -> HashMap<u64, Seen> {
         let mut all: HashMap<u64, Seen> = HashMap::new();
         for instance in &self.instances {
             let seen = all.entry(instance.key).or_default();
             seen.instances += 1;
             seen.acknowledged += u64::from(instance.acknowledged);
+            let lives = since.is_none_or(|since| instance.handed > since);
+            seen.owed += u64::from(lives && !instance.acknowledged);
             seen.again += instance.again;
         }
         all
@@ -77,10 +85,11 @@ impl Tap {
             && instance.key == key
         {
             instance.again += u64::from(instance.acknowledged);
+            instance.handed = Instant::now();
             return;
         }
         self.by_id.insert(id, self.instances.len());
-        self.instances.push(Instance { key, acknowledged: false, again: 0 });
+        self.instances.push(Instance { key, handed: Instant::now(), acknowledged: false, again: 0 });
     }
 
     fn puback(&mut self, id: u16) {
@@ -306,8 +315,10 @@ fn the_tap_tells_a_redelivery_from_another_message_of_the_same_content() {
     tap.puback(1);
     // The first that is seen of a message may be a repeat of one that never came through.
     tap.publish(9, true, other);
-    let seen = tap.seen();
+    let seen = tap.seen(None);
     let of = |key| (seen[&key].instances, seen[&key].acknowledged, seen[&key].again);
     assert_eq!((of(one), of(other)), ((2, 1, 1), (2, 1, 0)));
     assert_eq!((tap.publishes, tap.pubacks), (6, 2));
+    let owed = |since| tap.seen(since).values().map(|seen| seen.owed).sum::<u64>();
+    assert_eq!((owed(None), owed(Some(Instant::now()))), (2, 0), "a broker that is gone owes them itself");
 }

@@ -42,6 +42,8 @@ pub struct Setup {
     pub small_disk: Option<u32>,
     /// The service runs in this process, on a disk and by a clock that faults command.
     pub inside: bool,
+    /// One fault at a time: what it must leave alone is left alone.
+    pub alone: bool,
     /// The broker itself is harmed: what it loses or repeats is counted apart.
     pub broker_suffers: bool,
 }
@@ -61,6 +63,7 @@ impl Setup {
             rate: 400,
             small_disk: None,
             inside: false,
+            alone: false,
             broker_suffers: false,
         }
     }
@@ -78,6 +81,12 @@ impl Mount {
         mount.args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m,mode=0700"), "tmpfs"]).arg(path);
         let mounted = mount.output().is_ok_and(|output| output.status.success());
         mounted.then(|| Self(path.to_owned()))
+    }
+
+    /// Whether this user may.
+    pub fn is_allowed() -> bool {
+        let dir = tempfile::tempdir().expect("a directory");
+        Self::new(&dir.path().join("tried"), 1).is_some()
     }
 }
 
@@ -102,8 +111,10 @@ pub struct World {
     pub mount: Option<Mount>,
     /// Deaths of the service so far; its counters begin anew with each.
     pub deaths: u32,
-    /// Bytes of the journal were changed.
-    pub damaged: bool,
+    /// Bytes of the journal were changed, which can have cost so many messages.
+    pub damaged: Option<u64>,
+    /// When the broker was last started again: what it had handed over before may be gone with it.
+    pub broker_began: Option<Instant>,
     /// What the fault under way has noted: a time and a count to compare with.
     pub noted: (Instant, u64),
     /// Whatever else a fault needs until it heals.
@@ -156,7 +167,8 @@ impl World {
             nadikota,
             mount,
             deaths: 0,
-            damaged: false,
+            damaged: None,
+            broker_began: None,
             noted: (Instant::now(), 0),
             twin: None,
             setup,
@@ -211,6 +223,11 @@ impl World {
             (self.wire.tap(|tap| tap.pubacks) >= acknowledged).then_some(())
         });
         poll_until(LIMIT, "messages are settled again", || (settled()? >= before + messages).then_some(()));
+    }
+
+    pub fn restart_broker(&mut self) {
+        self.broker.restart();
+        self.broker_began = Some(Instant::now());
     }
 
     pub fn kill(&mut self) {

@@ -1,8 +1,10 @@
-//! A child process whose output goes to a file, which ends with its owner and tells its output on failure.
+//! A child process whose output goes to a file, which ends with its owner, also where that is killed, and tells its
+//! output on failure.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::wait::poll_until;
@@ -19,7 +21,8 @@ impl Process {
     pub fn start(name: &'static str, command: &mut Command, dir: &Path) -> Self {
         let output = dir.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&output).expect("a log file");
-        let child = command
+        let mut tied = tied(command);
+        let child = tied
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a second handle"))
             .stderr(file)
@@ -74,6 +77,37 @@ impl Process {
     pub fn output(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.output).unwrap_or_default()).into_owned()
     }
+}
+
+/// The same command, killed by the kernel when the thread that starts it ends: no signal to us leaves servers behind.
+/// As it is where setpriv (util-linux) is not there.
+fn tied(command: &Command) -> Command {
+    static THERE: OnceLock<bool> = OnceLock::new();
+    let there = *THERE.get_or_init(|| {
+        let tried = Command::new("setpriv").args(["--pdeathsig", "KILL", "true"]).output();
+        let there = tried.is_ok_and(|tried| tried.status.success());
+        if !there {
+            eprintln!("no setpriv --pdeathsig here: servers outlive a test run that is killed");
+        }
+        there
+    });
+    let mut tied = Command::new("setpriv");
+    if there {
+        tied.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program());
+    } else {
+        tied = Command::new(command.get_program());
+    }
+    tied.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => tied.env(name, value),
+            None => tied.env_remove(name),
+        };
+    }
+    if let Some(dir) = command.get_current_dir() {
+        tied.current_dir(dir);
+    }
+    tied
 }
 
 impl Drop for Process {
