@@ -1,5 +1,6 @@
 //! Tests of the quarantine.
 
+mod damage;
 mod voids;
 
 use super::*;
