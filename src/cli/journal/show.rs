@@ -67,6 +67,7 @@ enum Fate {
     Elsewhere,
     /// By a mark of the quarantine, or as the configuration of today decides: the journal keeps no outcomes.
     Stored {
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
         as_of_today: bool,
     },
     /// In quarantine for what could not be stored; whether a part of it was stored is known only where the
@@ -78,6 +79,7 @@ enum Fate {
     },
     Discarded {
         reason: Option<Reason>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
         as_of_today: bool,
     },
     /// It is settled and not in quarantine, though today it would be quarantined.
