@@ -185,12 +185,15 @@ impl Keeper {
 
     /// Damage stays on the board until a human has moved away what is set aside.
     async fn tell_damage(&self) {
-        let journal = self.standings.journal.clone();
-        let summary = tokio::task::spawn_blocking(move || journal.damage(true)).await;
-        match summary {
-            Ok(None) => self.damage.ok(),
-            Ok(Some(summary)) => self.damage.degraded(
-                reason(&summary),
+        let (journal, quarantine) = (self.standings.journal.clone(), self.standings.quarantine.clone());
+        let found = tokio::task::spawn_blocking(move || {
+            let all = [("journal", journal.damage(true)), ("quarantine", quarantine.damage(true))];
+            all.into_iter().filter_map(|(room, summary)| Some(reason(room, &summary?))).collect::<Vec<_>>()
+        });
+        match found.await {
+            Ok(told) if told.is_empty() => self.damage.ok(),
+            Ok(told) => self.damage.degraded(
+                told.join("; "),
                 "see what is lost with nadikota journal verify, look after the disk, then move the named files away",
             ),
             Err(error) => tracing::warn!(%error, "damage cannot be told"),
@@ -236,8 +239,8 @@ impl Keeper {
     }
 }
 
-/// What a human should know of damage in the journal.
-fn reason(summary: &DamageSummary) -> String {
+/// What a human should know of damage in the journal or the quarantine.
+fn reason(room: &str, summary: &DamageSummary) -> String {
     let mut told = Vec::new();
     let lost: u64 =
         summary.lost.iter().map(|lost| lost.last.saturating_sub(lost.first).saturating_add(1)).sum();
@@ -273,5 +276,5 @@ fn reason(summary: &DamageSummary) -> String {
             foreign.display()
         ));
     }
-    format!("damage in the journal: {}", told.join("; "))
+    format!("damage in the {room}: {}", told.join("; "))
 }

@@ -1,4 +1,4 @@
-//! Damage that was met: its bytes are set aside, its numbers put on record, for a human to see.
+//! Damage that was met in segments: its bytes are set aside, its numbers put on record, for a human to see.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::cursor::replace;
 use super::disk::{self, Disk};
 
-/// Where it is told, within the journal's directory.
+/// Where it is told, within the directory of the segments.
 pub(crate) const DIR: &str = "damaged";
 /// Of one stretch at most so many bytes are set aside; the segment has the rest for as long as it is kept.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -50,7 +50,7 @@ pub struct Summary {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Damage(Mutex<Inner>);
+pub(crate) struct Damage(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -62,8 +62,8 @@ struct Inner {
 
 impl Damage {
     /// Reads what is on record of earlier lives.
-    pub(super) fn open(journal: &Path, foreign: Vec<PathBuf>, disk: &dyn Disk) -> Self {
-        let inner = Inner { dir: journal.join(DIR), foreign, ..Inner::default() };
+    pub(crate) fn open(segments: &Path, foreign: Vec<PathBuf>, disk: &dyn Disk) -> Self {
+        let inner = Inner { dir: segments.join(DIR), foreign, ..Inner::default() };
         let damage = Self(Mutex::new(inner));
         damage.look(disk);
         damage
@@ -74,7 +74,7 @@ impl Damage {
     }
 
     /// Reads the record again: what a human has moved away is seen.
-    pub(super) fn look(&self, disk: &dyn Disk) {
+    pub(crate) fn look(&self, disk: &dyn Disk) {
         let mut inner = self.inner();
         inner.foreign.retain(|path| disk.open(path).is_ok());
         inner.names.clear();
@@ -93,12 +93,12 @@ impl Damage {
     }
 
     /// Is there anything to see?
-    pub(super) fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         let inner = self.inner();
         !inner.names.is_empty() || !inner.lost.is_empty() || !inner.foreign.is_empty()
     }
 
-    pub(super) fn summary(&self) -> Summary {
+    pub(crate) fn summary(&self) -> Summary {
         let inner = self.inner();
         let json = |name: &&String| name.ends_with(".json");
         Summary {
@@ -110,7 +110,7 @@ impl Damage {
     }
 
     /// Damaged bytes, and the numbers that went with them, if any did.
-    pub(super) fn met(&self, stretches: &[Stretch], lost: Option<Lost>, disk: &dyn Disk) {
+    pub(crate) fn met(&self, stretches: &[Stretch], lost: Option<Lost>, disk: &dyn Disk) {
         let mut inner = self.inner();
         for stretch in stretches {
             let Some(segment) = stretch.path.file_name() else { continue };

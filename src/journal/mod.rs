@@ -8,7 +8,7 @@
 //! - Without room it takes nothing, loses nothing, says so, and goes on by itself.
 
 pub mod cursor;
-mod damage;
+pub(crate) mod damage;
 pub mod disk;
 pub(crate) mod frame;
 pub mod inspect;

@@ -53,6 +53,14 @@ impl Numbers {
             Number::gauge("start_time_seconds", "When the process began, Unix time", started),
             Number::gauge("quarantine_size_bytes", "Bytes in quarantine", float(quarantine.bytes)),
             Number::gauge("quarantine_held_messages", "Messages in quarantine now", float(quarantine.held)),
+            Number::gauge(
+                "quarantine_damaged_files",
+                "Damaged stretches and files of the quarantine that are set aside, until a human moves them away",
+                float(
+                    u64::try_from(self.quarantine.damage(false).map_or(0, |damage| damage.files))
+                        .unwrap_or(0),
+                ),
+            ),
             Number::counter(
                 "quarantine_expired_messages",
                 "Messages that the quarantine's quota removed",

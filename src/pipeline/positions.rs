@@ -88,7 +88,15 @@ pub(super) fn open_quarantine(
     let mut positions: BTreeMap<_, _> = positions.collect();
     let dir = config.data_dir.join("quarantine");
     let Some(told) = told else {
-        return Quarantine::open(&dir, &config.quarantine, Arc::clone(disk), clock.clone(), &positions);
+        let quarantine =
+            Quarantine::open(&dir, &config.quarantine, Arc::clone(disk), clock.clone(), &positions)?;
+        let progress = cursor.destinations.iter().map(|(name, progress)| (name, &progress.outcomes));
+        let mut first = BTreeMap::<_, Outcomes>::new();
+        for (name, outcomes) in progress.chain(&cursor.retired) {
+            first.entry(name.clone()).or_default().add(outcomes);
+        }
+        quarantine.settle_lost(&first);
+        return Ok(quarantine);
     };
     // Whatever of destinations that are gone the journal still keeps is another one's to settle now.
     let lowest = cursor.lowest();

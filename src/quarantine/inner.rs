@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::counts::{self, Counts, Tally};
+use super::counts::{self, Counts, MovedBy, Tally};
 use super::frame::{self, Group, Item};
 use super::scan::{self, Scan};
 use super::{DAMAGED, Held, Inner, Move, Open, SEGMENT_SIZE, Told};
 use crate::journal::disk;
 use crate::journal::frame::Salt;
 use crate::journal::segment;
-use crate::outcome::{Moved, Outcomes};
+use crate::outcome::{Moved, Outcome, Outcomes, Reason};
 
 impl Inner {
     pub(super) fn bytes(&self) -> u64 {
@@ -50,6 +50,8 @@ impl Inner {
         }
         self.next = self.next.max(self.gone.through.map_or(1, |through| through.saturating_add(1)));
         let mut scan = Scan::new(&self.dir, disk.as_ref())?;
+        self.damage.met(scan.harm(), None, disk.as_ref());
+        self.partial = scan.is_partial();
         for (number, size) in scan.segments() {
             self.closed.insert(number, Tally { size, ..Tally::default() });
         }
@@ -94,6 +96,9 @@ impl Inner {
         {
             tracing::warn!(dir = %self.dir.display(), %error, "damaged counts cannot be set aside");
         }
+        if !names.is_empty() {
+            self.damage.look(disk);
+        }
     }
 
     /// Each mark twice: without it a message that was judged again would be held and stored.
@@ -115,6 +120,46 @@ impl Inner {
             self.forgets = false;
         }
         Ok(())
+    }
+
+    /// Counts in the file of what is gone what nobody can find any more; never while more may be found another time.
+    pub(super) fn settle_lost(&mut self, first: &BTreeMap<String, Outcomes>) -> io::Result<u64> {
+        if self.partial || self.broken.is_some() {
+            return Ok(0);
+        }
+        let mut held = BTreeMap::<String, Outcomes>::new();
+        for (destination, live) in self.tallies().flat_map(|tally| &tally.live) {
+            held.entry(destination.clone()).or_default().add(live);
+        }
+        let (mut moved, mut lost) = (MovedBy::new(), 0);
+        for (destination, first) in first {
+            let left = self.moved.get(destination).map(|moved| &moved.from.quarantined);
+            let held = held.get(destination).map(|held| &held.quarantined);
+            for (reason, count) in &first.quarantined {
+                let of =
+                    |counts: Option<&BTreeMap<Reason, u64>>| counts.and_then(|all| all.get(reason)).copied();
+                let known = of(left).unwrap_or(0).saturating_add(of(held).unwrap_or(0));
+                let missing = count.saturating_sub(known);
+                if missing > 0 {
+                    tracing::error!(destination, %reason, messages = missing, "messages in quarantine are lost to damage");
+                    let to = Outcome::Discarded(Reason::JournalDamage);
+                    moved.entry(destination.clone()).or_default().count(
+                        Outcome::Quarantined(*reason),
+                        to,
+                        missing,
+                    );
+                    lost += missing;
+                }
+            }
+        }
+        if lost > 0 {
+            let mut gone = self.gone.clone();
+            counts::add(&mut gone.moved, &moved);
+            gone.write(&self.dir, self.disk.as_ref())?;
+            self.gone = gone;
+            counts::add(&mut self.moved, &moved);
+        }
+        Ok(lost)
     }
 
     /// Of what is held the outcome it was settled as, and of what has left the one before its first move.

@@ -59,10 +59,14 @@ pub fn list(
     Ok(())
 }
 
-/// The highest sequence number that it tells of, by destination.
+/// The highest sequence number that it tells of, by destination. What is no directory tells of none, and is refused
+/// where it is opened.
 pub fn highest(dir: &Path, disk: &dyn Disk) -> Result<BTreeMap<String, u64>, QuarantineError> {
-    let scan = Scan::new(dir, disk).map_err(|cause| QuarantineError { dir: dir.to_owned(), cause })?;
-    Ok(scan.highest().clone())
+    match Scan::new(dir, disk) {
+        Ok(scan) => Ok(scan.highest().clone()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(BTreeMap::new()),
+        Err(cause) => Err(QuarantineError { dir: dir.to_owned(), cause }),
+    }
 }
 
 /// What has moved since it was first settled, as the files tell it.

@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::journal::DamageSummary;
+use crate::journal::damage::Damage;
 use crate::journal::disk::{self, Append, Disk};
 use crate::journal::frame::Salt;
 use crate::message::Record;
@@ -126,6 +128,8 @@ pub struct Quarantine {
     /// Held while the disk works.
     inner: Arc<Mutex<Inner>>,
     told: Arc<Mutex<Told>>,
+    damage: Arc<Damage>,
+    disk: Arc<dyn Disk>,
 }
 
 /// What is told to whoever asks; no lock of it waits for the disk.
@@ -141,6 +145,9 @@ struct Inner {
     config: Config,
     clock: Clock,
     disk: Arc<dyn Disk>,
+    damage: Arc<Damage>,
+    /// Not all that is held could be read, and more may be read another time.
+    partial: bool,
     closed: BTreeMap<u64, Tally>,
     open: Option<Open>,
     next: u64,
@@ -197,11 +204,14 @@ impl Quarantine {
     ) -> Result<Self, QuarantineError> {
         let failed = |cause| QuarantineError { dir: dir.to_owned(), cause };
         disk::make_dir(dir, disk.as_ref()).map_err(failed)?;
+        let damage = Arc::new(Damage::open(dir, Vec::new(), disk.as_ref()));
         let mut inner = Inner {
             dir: dir.to_owned(),
             config: config.clone(),
             clock,
-            disk,
+            disk: Arc::clone(&disk),
+            damage: Arc::clone(&damage),
+            partial: false,
             closed: BTreeMap::new(),
             open: None,
             next: 1,
@@ -219,7 +229,7 @@ impl Quarantine {
             recovered => recovered.map_err(failed)?,
         }
         let told = Arc::new(Mutex::new(inner.told()));
-        Ok(Self { inner: Arc::new(Mutex::new(inner)), told })
+        Ok(Self { inner: Arc::new(Mutex::new(inner)), told, damage, disk })
     }
 
     /// Returns when all of them are on disk. Where whoever asked is gone by now nothing is written: who begins anew in
@@ -308,6 +318,26 @@ impl Quarantine {
     /// What has moved since it was first settled, by the destination that did.
     pub fn moved(&self) -> MovedBy {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).moved.clone()
+    }
+
+    /// What is on record of damage; nothing where there is none. `again`: what was moved away is seen.
+    pub fn damage(&self, again: bool) -> Option<DamageSummary> {
+        if again && self.damage.any() {
+            self.damage.look(self.disk.as_ref());
+        }
+        self.damage.any().then(|| self.damage.summary())
+    }
+
+    /// What the cursor counts as quarantined and is not held any more was lost to damage: the account says so from here
+    /// on. `first` are the outcomes of each destination at the positions that this was opened with. How many. Blocks.
+    pub fn settle_lost(&self, first: &BTreeMap<String, Outcomes>) -> u64 {
+        let mut inner = self.lock();
+        let lost = inner.settle_lost(first).unwrap_or_else(|error| {
+            tracing::warn!(%error, dir = %inner.dir.display(), "what is lost in quarantine cannot be counted yet");
+            0
+        });
+        self.tell(&inner);
+        lost
     }
 
     /// What messages were settled as first, by destination, as far as what is held and what has moved tells it.

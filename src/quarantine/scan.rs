@@ -8,6 +8,7 @@ use super::Held;
 use super::counts::Counts;
 use super::frame::{self, Group, Item};
 use super::seqs::Seqs;
+use crate::journal::damage::Stretch;
 use crate::journal::disk::{self, Disk};
 use crate::journal::segment::{self, Kind, Numbers, Step, Walk};
 use crate::outcome::Outcome;
@@ -29,7 +30,14 @@ pub struct Scan {
     walk: Option<Walk<Item>>,
     done: u64,
     total: u64,
+    /// Bytes that are no frame, as far as they are told one by one.
+    harm: Vec<Stretch>,
+    /// There are segments that may hold more than was read, and may be read another time.
+    partial: bool,
 }
+
+/// So many damaged stretches are told one by one.
+const MOST_HARM: usize = 64;
 
 #[derive(Debug)]
 struct Segment {
@@ -60,6 +68,8 @@ impl Scan {
             walk: None,
             done: 0,
             total: 0,
+            harm: Vec::new(),
+            partial: false,
         };
         let listed = match segment::list(dir, disk) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(scan),
@@ -75,28 +85,55 @@ impl Scan {
     }
 
     fn read_marks(&mut self, number: u64, path: PathBuf, disk: &dyn Disk) -> io::Result<()> {
-        let Some((kind, mut walk)) = open(&path, disk)? else { return Ok(()) };
+        let Some((kind, mut walk)) = open(&path, disk)? else {
+            self.partial = true;
+            return Ok(());
+        };
         if matches!(kind, Kind::Foreign | Kind::Newer) {
+            self.partial |= kind == Kind::Newer;
             tracing::warn!(path = %path.display(), "not a quarantine of this version; left untouched");
             return Ok(());
         }
         let (index, mut frames) = (self.segments.len(), 0);
         loop {
-            match readable(walk.next(), &path)? {
+            let step = walk.next();
+            self.partial |= step.is_err();
+            match readable(step, &path)? {
                 Step::Record(item) => {
                     frames += 1;
                     self.mark((index, frames), item);
                 }
                 Step::Damage { offset, bytes } => {
                     tracing::error!(path = %path.display(), offset, bytes, "damaged bytes in the quarantine");
+                    self.harmed(&path, offset, bytes);
                 }
-                Step::End { .. } => break,
+                // What was cut off was never synced; what has its whole length may have been.
+                Step::End { torn, whole } => {
+                    if whole > 0 {
+                        self.harmed(&path, walk.size().saturating_sub(torn), torn);
+                    }
+                    break;
+                }
             }
         }
         let size = walk.size();
         self.total = self.total.saturating_add(size);
         self.segments.push(Segment { number, path, size, frames });
         Ok(())
+    }
+
+    fn harmed(&mut self, path: &Path, offset: u64, bytes: u64) {
+        if self.harm.len() < MOST_HARM {
+            self.harm.push(Stretch { path: path.to_owned(), offset, bytes });
+        }
+    }
+
+    pub(super) fn harm(&self) -> &[Stretch] {
+        &self.harm
+    }
+
+    pub(super) const fn is_partial(&self) -> bool {
+        self.partial
     }
 
     fn mark(&mut self, place: Place, item: Item) {

@@ -1,5 +1,7 @@
 //! Tests of the quarantine.
 
+mod damage;
+mod golden;
 mod voids;
 
 use super::*;

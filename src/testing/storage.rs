@@ -18,11 +18,15 @@ use crate::quarantine::{self, Filter, Held, Quarantine};
 use crate::status::Board;
 
 mod crashes;
+mod leaving;
 mod model;
 
 const DATA: &str = "/data";
 const JOURNAL: &str = "/data/journal";
 const QUARANTINE: &str = "/data/quarantine";
+const NO_QUOTA: u64 = 1 << 30;
+/// Of some ten messages, in several segments.
+const SMALL_QUOTA: u64 = 6000;
 
 /// What was done, for the model; each is noted before or after the disk is used, as its name says.
 #[derive(Debug, Clone)]
@@ -32,6 +36,10 @@ enum Event {
     Acknowledged(u64, u32),
     /// Is in quarantine, synced.
     Held(u64),
+    /// May leave the quarantine: the mark is being written.
+    Moving(u64),
+    /// Has left it, synced.
+    Moved(u64),
     /// What is held at or above it is void: it is judged again.
     Void(u64),
     SavingCursor(u64),
@@ -44,7 +52,13 @@ struct Model {
     /// Which lives tried each number.
     tried: BTreeMap<u64, BTreeSet<u32>>,
     acknowledged: BTreeMap<u64, u32>,
+    /// What was put into quarantine and is not void, whether it has left since or not.
     held: BTreeSet<u64>,
+    /// Of these: may have left, and have.
+    moving: BTreeSet<u64>,
+    moved: BTreeSet<u64>,
+    /// What the quarantine may take up; a small one removes its oldest messages.
+    quota: u64,
     /// The position of the cursor is between the two.
     saved: u64,
     saving: u64,
@@ -56,7 +70,13 @@ impl Model {
             Event::Appending(seq, life) => drop(self.tried.entry(seq).or_default().insert(life)),
             Event::Acknowledged(seq, life) => drop(self.acknowledged.insert(seq, life)),
             Event::Held(seq) => drop(self.held.insert(seq)),
-            Event::Void(from) => drop(self.held.split_off(&from)),
+            Event::Moving(seq) => drop(self.moving.insert(seq)),
+            Event::Moved(seq) => drop(self.moved.insert(seq)),
+            Event::Void(from) => {
+                for seqs in [&mut self.held, &mut self.moving, &mut self.moved] {
+                    seqs.split_off(&from);
+                }
+            }
             Event::SavingCursor(position) => self.saving = self.saving.max(position),
             Event::SavedCursor(position) => self.saved = self.saved.max(position),
         }
@@ -114,7 +134,7 @@ struct Life {
 
 impl Life {
     /// Starts as the pipeline does. A disk that fails is tried again.
-    fn start(disk: &MemoryDisk, mut note: impl FnMut(&MemoryDisk, Event)) -> Self {
+    fn start(disk: &MemoryDisk, quota: u64, mut note: impl FnMut(&MemoryDisk, Event)) -> Self {
         let again = |what: &mut dyn FnMut() -> Result<(), String>| {
             let mut tries = 0;
             while let Err(error) = what() {
@@ -155,7 +175,7 @@ impl Life {
         (writer.wait, writer.look_every) = (Duration::ZERO, Duration::ZERO);
         let mut quarantine = None;
         again(&mut || {
-            let config = quarantine::Config::default();
+            let config = quarantine::Config { max_size: quota, ..quarantine::Config::default() };
             let positions = [("main".to_owned(), position)].into();
             let (dir, disk) = (Path::new(QUARANTINE), shared.clone());
             let new = Quarantine::open(dir, &config, disk, clock.clone(), &positions);
@@ -187,7 +207,22 @@ impl Life {
         let dir = Path::new(QUARANTINE);
         quarantine::list(dir, disk, &positions, &Filter::default(), |one| held.push(one.record.seq)).unwrap();
         held.sort_unstable();
-        assert_eq!(held, model.held.range(..position).copied().collect::<Vec<_>>(), "in quarantine");
+        // All that was put there is held once, or has left once: by a mark, or because of the quota.
+        let put: BTreeSet<_> = model.held.range(..position).copied().collect();
+        let moved = self.quarantine.moved().remove("main").unwrap_or_default();
+        let left = put.len() - held.len();
+        assert_eq!(
+            moved.from.quarantined_total(),
+            u64::try_from(left).unwrap(),
+            "of {put:?} {held:?} are held"
+        );
+        assert_eq!(moved.to.settled_here(), moved.from.settled_here());
+        let held: BTreeSet<_> = held.into_iter().collect();
+        assert!(held.is_subset(&put) && held.is_disjoint(&model.moved), "{held:?}: {model:?}");
+        if model.quota == NO_QUOTA {
+            let gone: BTreeSet<_> = put.difference(&held).copied().collect();
+            assert!(gone.is_subset(&model.moving), "{gone:?} are missing: {model:?}");
+        }
     }
 }
 
@@ -222,7 +257,7 @@ impl Machine {
             base: Crash::default(),
             life: None,
             number: 0,
-            model: Model::default(),
+            model: Model { quota: if seed % 4 < 2 { NO_QUOTA } else { SMALL_QUOTA }, ..Model::default() },
             events: Vec::new(),
             runtime,
             rng: Rng::with_seed(seed),
@@ -243,7 +278,8 @@ impl Machine {
         self.number += 1;
         self.disk.fail(self.faults, self.rng.u64(..));
         let mut events = Vec::new();
-        let life = Life::start(&self.disk, |disk, event| events.push((disk.logged(), event)));
+        let life =
+            Life::start(&self.disk, self.model.quota, |disk, event| events.push((disk.logged(), event)));
         for (at, event) in events {
             self.model.note(&event);
             self.events.push((at, event));
@@ -264,6 +300,7 @@ impl Machine {
         match self.rng.u8(..10) {
             0 => self.restart(),
             1..6 => self.append(),
+            6 => self.release(),
             _ => self.settle(),
         }
     }
@@ -337,6 +374,7 @@ impl Machine {
         life.position = to;
         if saved {
             life.journal.release(to);
+            life.quarantine.settle([("main".to_owned(), to)].into());
             self.note(Event::SavedCursor(to));
         }
     }

@@ -433,7 +433,7 @@ pub const CASES: &[Case] = &[
     },
 ];
 
-const SENSORS: [u32; 8] = [87, 88, 112, 55, 56, 14, 53, 10];
+const SENSORS: [u32; 8] = [87, 88, 89, 55, 56, 14, 53, 10];
 
 fn senml(values: &Values) -> String {
     let mut pack = format!("[{{\"bn\":\"urn:dev:mac:0024befffe804ff1:\",\"bt\":{},", values.time);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nadikota::sink::embedded::{Reader, Value as Stored};
 use serde_json::Value;
@@ -202,6 +202,9 @@ fn a_replay_killed_in_the_middle_and_run_again_doubles_and_loses_nothing() {
     poll_until(LIMIT, "all are listed", || {
         (ask(&nadikota, &["list", "--count", "--json"]).json()["no_route"] == count).then_some(())
     });
+    let began = Instant::now();
+    ask(&nadikota, &["list", "--count"]);
+    println!("{count} held messages are listed in {:.2} s", began.elapsed().as_secs_f64());
     let expected = held_levels(&nadikota);
     assert_eq!(expected.len(), usize::try_from(count).expect("a size"));
     add_route(&nadikota);

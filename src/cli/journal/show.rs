@@ -65,7 +65,11 @@ enum Fate {
     Pending,
     /// Its route names another destination.
     Elsewhere,
-    Stored,
+    /// By a mark of the quarantine, or as the configuration of today decides: the journal keeps no outcomes.
+    Stored {
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        as_of_today: bool,
+    },
     /// In quarantine for what could not be stored; whether a part of it was stored is known only where the
     /// configuration of today would decide the same.
     Quarantined {
@@ -75,6 +79,8 @@ enum Fate {
     },
     Discarded {
         reason: Option<Reason>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        as_of_today: bool,
     },
     /// It is settled and not in quarantine, though today it would be quarantined.
     Changed,
@@ -99,8 +105,10 @@ pub(in crate::cli) fn run(options: &Options, files: &[PathBuf]) -> Result<(), Fa
         let own = settles == Some(name.as_str());
         match (held.get(name), moved.get(name)) {
             (None, _) if own && !settled => Fate::Pending,
-            (None, Some(Outcome::Stored)) => Fate::Stored,
-            (None, Some(Outcome::Discarded(reason))) => Fate::Discarded { reason: Some(*reason) },
+            (None, Some(Outcome::Stored)) => Fate::Stored { as_of_today: false },
+            (None, Some(Outcome::Discarded(reason))) => {
+                Fate::Discarded { reason: Some(*reason), as_of_today: false }
+            }
             (held, _) => fate(name, settles, held, today.as_ref()),
         }
     };
@@ -171,8 +179,8 @@ fn fate(name: &str, settles: Option<&str>, held: Option<&Rejection>, today: Opti
         return Fate::Elsewhere;
     }
     match decided.map(|decided| (decided.outcome.as_str(), decided.reason)) {
-        Some(("stored", _)) => Fate::Stored,
-        Some(("discarded", reason)) => Fate::Discarded { reason },
+        Some(("stored", _)) => Fate::Stored { as_of_today: true },
+        Some(("discarded", reason)) => Fate::Discarded { reason, as_of_today: true },
         _ => Fate::Changed,
     }
 }
@@ -247,7 +255,10 @@ fn in_words(fate: &Fate) -> String {
     match fate {
         Fate::Pending => "pending".to_owned(),
         Fate::Elsewhere => "passed over; its route names another destination".to_owned(),
-        Fate::Stored => "stored (it is settled, and not in quarantine)".to_owned(),
+        Fate::Stored { as_of_today: false } => "stored".to_owned(),
+        Fate::Stored { as_of_today: true } => {
+            "stored, as today's configuration decides (it is settled, and not in quarantine)".to_owned()
+        }
         Fate::Quarantined { reason, detail, partly_stored } => {
             let stored = match partly_stored {
                 Some(true) => ", the rest of it is stored",
@@ -256,8 +267,10 @@ fn in_words(fate: &Fate) -> String {
             };
             format!("in quarantine{stored}: {reason}: {}", detail.escape_debug())
         }
-        Fate::Discarded { reason: Some(reason) } => format!("discarded: {reason}"),
-        Fate::Discarded { reason: None } => "discarded".to_owned(),
+        Fate::Discarded { reason, as_of_today } => {
+            let today = if *as_of_today { ", as today's configuration decides" } else { "" };
+            format!("discarded{today}{}", reason.map(|reason| format!(": {reason}")).unwrap_or_default())
+        }
         Fate::Changed => {
             "settled; it is not in quarantine, where it would be put today: the configuration was \
              changed, or the quarantine's quota removed it"
@@ -292,6 +305,18 @@ mod tests {
         destination = "city"
     "#;
 
+    const STORED: Fate = Fate::Stored { as_of_today: true };
+
+    #[test]
+    fn what_only_the_configuration_of_today_says_is_told_as_such() {
+        let today = "as today's configuration decides";
+        assert!(in_words(&STORED).contains(today));
+        assert_eq!(in_words(&Fate::Stored { as_of_today: false }), "stored");
+        let discarded = |as_of_today| Fate::Discarded { reason: Some(Reason::Dropped), as_of_today };
+        assert_eq!(in_words(&discarded(false)), "discarded: dropped");
+        assert_eq!(in_words(&discarded(true)), format!("discarded, {today}: dropped"));
+    }
+
     fn fates(topic: &'static str, payload: &'static str, held: Option<&Rejection>) -> (Fate, Fate) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("nadikota.toml");
@@ -317,9 +342,9 @@ mod tests {
 
     #[test]
     fn a_message_is_settled_by_its_own_destination_and_passed_over_by_the_other() {
-        assert_eq!(fates("water/a", "{\"v\":1}", None), (Fate::Elsewhere, Fate::Stored));
-        assert_eq!(fates("a/data", "{\"v\":1}", None), (Fate::Stored, Fate::Elsewhere));
-        let empty = Fate::Discarded { reason: Some(Reason::Empty) };
+        assert_eq!(fates("water/a", "{\"v\":1}", None), (Fate::Elsewhere, STORED));
+        assert_eq!(fates("a/data", "{\"v\":1}", None), (STORED, Fate::Elsewhere));
+        let empty = Fate::Discarded { reason: Some(Reason::Empty), as_of_today: true };
         assert_eq!(fates("water/a", "", None), (Fate::Elsewhere, empty));
         // Without a route it is the first destination's.
         assert_eq!(fates("x", "1", None), (Fate::Changed, Fate::Elsewhere));

@@ -7,7 +7,7 @@ fn every_crash(seed: u64, faults: f64, steps: usize, each: u64) -> usize {
     let mut run = Machine::new(seed, faults);
     (0..steps).for_each(|_| run.step());
     let (log, mut events) = (run.disk.log(), run.events.iter().peekable());
-    let (mut crash, mut model) = (Crash::default(), Model::default());
+    let (mut crash, mut model) = (Crash::default(), Model { quota: run.model.quota, ..Model::default() });
     let (mut rng, mut images) = (Rng::with_seed(seed), 0);
     for done in 0..=log.len() {
         if let Some(operation) = done.checked_sub(1).map(|at| &log[at]) {
@@ -27,7 +27,7 @@ fn every_crash(seed: u64, faults: f64, steps: usize, each: u64) -> usize {
 
 fn goes_on(image: &MemoryDisk, model: &Model, runtime: &tokio::runtime::Runtime, seed: u64, done: usize) {
     let said = Said(seed, done);
-    let mut life = Life::start(image, |_, _| {});
+    let mut life = Life::start(image, model.quota, |_, _| {});
     life.check(image, model, runtime);
     let seq = life.journal.end();
     assert!(model.acknowledged.last_key_value().is_none_or(|(last, _)| *last < seq), "{seq} is given twice");
@@ -40,7 +40,7 @@ fn goes_on(image: &MemoryDisk, model: &Model, runtime: &tokio::runtime::Runtime,
     model.note(&Event::SavedCursor(life.position));
     model.note(&Event::SavingCursor(life.position));
     drop(life);
-    Life::start(image, |_, _| {}).check(image, &model, runtime);
+    Life::start(image, model.quota, |_, _| {}).check(image, &model, runtime);
     std::mem::forget(said);
 }
 
