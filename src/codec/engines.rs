@@ -43,6 +43,18 @@ pub(super) fn call(source: &Arc<Source>, input: &Input<'_>, limits: &Limits) -> 
     result
 }
 
+/// Makes the engine that the next call on this thread takes, if there is none; what is wrong with it the call tells.
+pub(super) fn warm(source: &Arc<Source>, limits: &Limits) {
+    let there = KEPT.try_with(|kept| kept.borrow().contains_key(&Arc::as_ptr(source))).unwrap_or(true);
+    if source.changes_built_ins || there {
+        return;
+    }
+    if let Ok(engine) = Engine::new(source, limits) {
+        make_room();
+        keep(source, Kept { source: Arc::downgrade(source), engine });
+    }
+}
+
 /// Nothing is kept, and nothing taken, on a thread that is ending.
 fn take(source: &Arc<Source>) -> Option<Kept> {
     KEPT.try_with(|kept| kept.borrow_mut().remove(&Arc::as_ptr(source))).ok().flatten()

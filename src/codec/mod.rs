@@ -188,6 +188,14 @@ impl Codecs {
         engines::call(source, input, &self.limits)
     }
 
+    /// Does on this thread what the first call of each would have to do before: it takes as long as some hundred
+    /// uplinks.
+    pub fn warm(&self) {
+        for source in self.sources.values() {
+            engines::warm(source, &self.limits);
+        }
+    }
+
     /// How many uplinks were given to them.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)

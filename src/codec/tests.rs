@@ -282,6 +282,21 @@ fn built_ins_that_pay_still_give_what_the_standard_says() {
 }
 
 #[test]
+fn a_thread_that_is_warm_makes_no_engine_in_its_first_call() {
+    std::thread::scope(|scope| {
+        let told = scope.spawn(|| {
+            let codecs = codecs("function Decoder(b, p) { return {n: b[0]}; }");
+            codecs.warm();
+            let warm = engines::kept();
+            codecs.warm();
+            let told = codecs.call("c.js", &input(&[7])).map(|output| output.data);
+            (warm, engines::kept(), told)
+        });
+        assert_eq!(told.join().unwrap(), (1, 1, Ok("{\"n\":7}".to_owned())));
+    });
+}
+
+#[test]
 fn each_thread_has_engines_of_its_own_and_none_outlives_its_codec() {
     let first = codecs("function Decoder(b, p) { return {n: 1}; }");
     let call = |codecs: &Codecs| codecs.call("c.js", &input(&[1])).map(|output| output.data);

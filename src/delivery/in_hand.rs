@@ -193,6 +193,11 @@ impl InHand {
         !self.culprits.is_empty() && self.culprits.contains(&seq)
     }
 
+    /// Whether this one must enter alone.
+    pub(super) const fn is_suspect(&self, seq: u64) -> bool {
+        self.now.deaths >= ONE_BY_ONE && self.now.suspects.holds(seq)
+    }
+
     /// A group is about to enter.
     pub(super) const fn takes(&mut self, last: u64) {
         self.group_last = last;
@@ -208,7 +213,7 @@ impl InHand {
         let suspects = self.now.suspects;
         let one_by_one = self.now.deaths >= ONE_BY_ONE && !suspects.is_empty();
         let last = match () {
-            () if one_by_one && suspects.holds(seq) => seq,
+            () if self.is_suspect(seq) => seq,
             () if one_by_one && seq < suspects.first => self.group_last.min(suspects.first.saturating_sub(1)),
             () => self.group_last,
         };

@@ -260,6 +260,10 @@ impl Delivery {
     }
 
     fn judge(&mut self, record: Record, now: Instant) {
+        if self.in_hand.is_suspect(record.seq) {
+            // A kill from outside hits what takes long, and no message is to be blamed for what a thread does once.
+            self.transform.warm();
+        }
         self.in_hand.enters(record.seq);
         let mine = match self.transform.destination_of(&record.message.topic) {
             Some(destination) => destination == self.destination,

@@ -51,7 +51,7 @@ fn part(nadikota: &Nadikota, name: &str) -> Value {
 
 /// Publishes, and waits until the destination says why it stores nothing: by then all must be taken, and ready stay.
 fn degraded(nadikota: &Nadikota, broker: std::net::SocketAddr, marks: &[&str]) {
-    poll_until(LIMIT, "it accepts", || accepts(broker).then_some(()));
+    poll_until(LIMIT, "it accepts", || (accepts(broker) && nadikota.ready()).then_some(()));
     publish(broker, "devices", &messages("good", 100));
     let begin = Instant::now();
     let reason = poll_until(TOLD, "the trouble is named", || {
@@ -102,7 +102,7 @@ fn one_destination_that_refuses_for_longer_than_hold_for_holds_up_neither_journa
         [destination("good", &good.url(), ""), destination("stuck", &stuck.url(), "hold_for = \"2s\"\n")];
     let (broker, config) = configuration(&destinations, &["good", "stuck"]);
     let nadikota = Nadikota::start_alone(&config);
-    poll_until(LIMIT, "it accepts", || accepts(broker).then_some(()));
+    poll_until(LIMIT, "it accepts", || (accepts(broker) && nadikota.ready()).then_some(()));
     publish(broker, "devices", &messages("stuck", 2000));
     publish(broker, "devices", &messages("good", 2000));
     poll_until(LIMIT, "the good one has all of its own", || (good.stored_lines() == 2000).then_some(()));
