@@ -65,6 +65,13 @@ impl Transform {
         if format.remembers() {
             return Ok(first);
         }
+        // Nearly always nobody but the topic says whose it is, and what was assumed is right.
+        let told = |sample: &Sample<'_>| {
+            sample.model.is_some() || sample.device.as_deref().is_some_and(|told| Some(told) != captured)
+        };
+        if !first.0.iter().any(told) {
+            return Ok(first);
+        }
         let right = |sample: &Sample<'_>| {
             hints(sample.device.as_deref().or(captured).and_then(known), sample.model.as_deref())
         };

@@ -231,7 +231,8 @@ pub fn run(
     length: Duration,
     mut query: impl FnMut() -> Option<f64>,
 ) -> Published {
-    let load = Publishing::start(broker, rate, 200, length);
+    // One connection to the embedded broker has one message for each sync (decision 006).
+    let load = Publishing::by_many(rate.div_ceil(100).clamp(1, 64), broker, rate, 200, length);
     let probes = (length.as_millis() / EVERY.as_millis()) as usize;
     let (sender, sent) = std::sync::mpsc::channel();
     let probing = std::thread::spawn(move || {

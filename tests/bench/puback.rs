@@ -20,8 +20,8 @@ const DEVICES: usize = 200;
 /// One connection has one message per sync (decision 006): a single one would measure the disk alone.
 const CONNECTIONS: u32 = 20;
 
-/// A publisher at work in a thread.
-pub struct Publishing(JoinHandle<Published>);
+/// Publishers at work, each in a thread.
+pub struct Publishing(Vec<JoinHandle<Published>>);
 
 /// What it saw.
 #[derive(Debug, Default)]
@@ -57,38 +57,42 @@ impl Published {
 impl Publishing {
     /// `rate` a second on an absolute schedule, for so long; the broker's window is never waited for beyond it.
     pub fn start(broker: SocketAddr, rate: u32, devices: usize, length: Duration) -> Self {
-        Self::start_as("load".to_owned(), broker, rate, devices, length)
+        Self::by_many(1, broker, rate, devices, length)
     }
 
-    /// The same by a name of one's own.
-    fn start_as(name: String, broker: SocketAddr, rate: u32, devices: usize, length: Duration) -> Self {
-        Self(std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(publish(&name, broker, rate, devices, length))
-        }))
+    /// The same over several connections, each with its share of the rate.
+    pub fn by_many(
+        connections: u32,
+        broker: SocketAddr,
+        rate: u32,
+        devices: usize,
+        length: Duration,
+    ) -> Self {
+        let start = |number| {
+            std::thread::spawn(move || {
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let name = format!("load-{number}");
+                runtime.block_on(publish(&name, broker, rate / connections, devices, length))
+            })
+        };
+        Self((0..connections).map(start).collect())
     }
 
+    /// What all of them saw.
     pub fn join(self) -> Published {
-        self.0.join().expect("the publisher")
+        let mut all = Published::default();
+        for one in self.0 {
+            let one = one.join().expect("the publisher");
+            all.sent += one.sent;
+            all.seconds = all.seconds.max(one.seconds);
+            all.latencies.extend(one.latencies);
+            all.late.extend(one.late);
+        }
+        all.latencies.sort_by(f64::total_cmp);
+        all.late.sort_by(f64::total_cmp);
+        all
     }
-}
-
-/// Several at once, each with its share of the rate, as one.
-fn together(broker: SocketAddr, rate: u32, length: Duration) -> Published {
-    let start =
-        |number| Publishing::start_as(format!("load-{number}"), broker, rate / CONNECTIONS, DEVICES, length);
-    let publishing: Vec<_> = (0..CONNECTIONS).map(start).collect();
-    let mut all = Published::default();
-    for one in publishing.into_iter().map(Publishing::join) {
-        all.sent += one.sent;
-        all.seconds = all.seconds.max(one.seconds);
-        all.latencies.extend(one.latencies);
-        all.late.extend(one.late);
-    }
-    all.latencies.sort_by(f64::total_cmp);
-    all.late.sort_by(f64::total_cmp);
-    all
 }
 
 async fn publish(name: &str, broker: SocketAddr, rate: u32, devices: usize, length: Duration) -> Published {
@@ -138,7 +142,7 @@ pub fn measure(scale: Scale, report: &mut Report) {
             let rest = format!("[broker]\nlisten = \"{listen}\"\n{}", load::influx2(*address));
             let nadikota = Nadikota::start_alone(&load::configuration(dir.path(), DEVICES, &rest));
             poll_until(LIMIT, "nadikota is ready", || nadikota.ready().then_some(()));
-            rounds.push(together(listen, rate, length));
+            rounds.push(Publishing::by_many(CONNECTIONS, listen, rate, DEVICES, length).join());
         }
     }
     let base = told(&rounds[0], 0.99).value;
