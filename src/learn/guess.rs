@@ -165,6 +165,14 @@ pub(super) fn guess(name: &str, seen: &Seen, beside: Option<&str>, catalogue: &C
     if seen.numbers.is_empty() && seen.booleans == 0 {
         return Guess::Unknown { why: format!("it sounds like {}, but was always null", quantity.name) };
     }
+    // A unit that the message tells wins over every profile's, so each such reading would be refused.
+    let fits = |unit: &str| Unit::parse(unit).is_some_and(|unit| unit.convert(0.0, quantity.unit).is_some());
+    if let Some(strange) = seen.units.iter().find(|unit| !fits(unit)) {
+        let (name, own, shown) = (&quantity.name, quantity.unit.name(), strange.escape_debug());
+        let why =
+            format!("it sounds like {name}, but tells the unit \"{shown}\", which does not convert to {own}");
+        return Guess::Unknown { why };
+    }
     measured(name, seen, beside, quantity)
 }
 

@@ -118,7 +118,7 @@ units! {
     "lx" ["LUX", "lux"], Illuminance, 1, 0, 1;
     "klx" ["KLX", "kilolux"], Illuminance, 1000, 0, 1;
     "W/m2" ["W/m²", "D54"], Irradiance, 1, 0, 1;
-    "dB" ["dBA", "dB(A)", "dB[SPL]", "2N", "decibel", "desibel"], Level, 1, 0, 1;
+    "dB" ["dBA", "dB(A)", "dB[SPL]", "dBspl", "2N", "decibel", "desibel"], Level, 1, 0, 1;
     "Bspl" ["B[SPL]"], Level, 10, 0, 1;
     "dB{snr}" [], Level, 1, 0, 1;
     // Lengths, areas, volumes and flows

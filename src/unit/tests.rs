@@ -211,7 +211,7 @@ fn each_spelling_is_the_right_unit() {
         ("DD deg °", "deg"),
         ("MTS m/s m/detik", "m/s"),
         ("KMH km/h km/jam", "km/h"),
-        ("2N dB dB[SPL] dB(A) desibel", "dB"),
+        ("2N dB dB[SPL] dBspl dB(A) desibel", "dB"),
         ("Bspl B[SPL]", "Bspl"),
         ("LUX lux lx", "lx"),
         ("MMT mm milimeter l/m2", "mm"),

@@ -78,6 +78,24 @@ fn what_cannot_be_is_not_guessed() {
 }
 
 #[test]
+fn a_unit_that_no_quantity_of_that_name_has_leaves_the_name_to_a_person() {
+    let told = |unit: &'static str| {
+        let (mut seen, unit) = (Seen::default(), Some(Cow::Borrowed(unit)));
+        seen.add(&Reading { name: "noise".into(), value: ReadingValue::Number(55.0), unit, channel: None });
+        short(&guess("noise", &seen, None, &catalogue()))
+    };
+    assert_eq!(told("dBspl"), "laeq_dba - [] high");
+    assert_eq!(
+        told("phon"),
+        "unknown: it sounds like laeq_dba, but tells the unit \"phon\", which does not convert to dB"
+    );
+    assert_eq!(
+        told("Cel"),
+        "unknown: it sounds like laeq_dba, but tells the unit \"Cel\", which does not convert to dB"
+    );
+}
+
+#[test]
 fn texts_are_states_numbers_or_ignored() {
     let texts = |name: &str, texts: &[&'static str]| {
         let values = texts.iter().map(|text| ReadingValue::Text(Cow::Borrowed(*text)));
