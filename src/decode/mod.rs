@@ -42,6 +42,7 @@ pub use self::bytes::Encoding;
 pub use self::frames::{Frame, decode as decode_frame};
 pub use self::memory::Memory;
 pub use self::sparkplug_b::rebirth;
+pub use self::template::Source;
 pub use crate::reading::Decoded;
 
 /// A format with its settings.

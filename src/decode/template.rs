@@ -25,7 +25,7 @@ pub enum Source {
 
 impl Source {
     /// From the text of a setting: a path, or a template where it holds a brace.
-    pub(super) fn read(text: &str, separator: &str) -> Result<Self, String> {
+    pub fn read(text: &str, separator: &str) -> Result<Self, String> {
         if !text.contains(['{', '}']) {
             return Ok(Self::Member(Path::new(text, separator)));
         }

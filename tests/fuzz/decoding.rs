@@ -9,8 +9,8 @@ use nadikota::decode::Format::SparkplugB;
 use nadikota::decode::path::Path as Place;
 use nadikota::decode::told::TimeFormat;
 use nadikota::decode::{
-    Auto, Decoded, Encoding, Format, Hints, Limits, Memory, antares, csv, json, line_protocol, smart_citizen,
-    value, zigbee2mqtt,
+    Auto, Decoded, Encoding, Format, Hints, Limits, Memory, Source, antares, csv, json, line_protocol,
+    smart_citizen, value, zigbee2mqtt,
 };
 use nadikota::line_protocol as lines;
 use nadikota::message::Record;
@@ -86,6 +86,7 @@ const JSON: &[&str] = &[
     "]",
     "}",
     ",\"t\":",
+    ",\"clock\":\"07:00\"",
     "\"time\":",
     "\"d\":{",
     "\"s\":[{",
@@ -305,14 +306,19 @@ const TRANSFORM: &[&str] = &[
 ];
 
 fn json_format(input: &[u8]) -> Format {
-    // What the payload ends with decides, so that one file is one case.
+    // What the payload begins and ends with decides, so that one file is one case.
     let bits = input.last().copied().unwrap_or_default();
     let separator = if bits & 16 != 0 { "_" } else { "." };
     let some = |bit: u8, text: &str| (bits & bit != 0).then(|| Place::new(text, separator));
+    let told = |bit: u8, path: &str, template: &str| {
+        let text = if input.starts_with(b" ") { template } else { path };
+        (bits & bit != 0).then(|| Source::read(text, separator).expect("a sound setting"))
+    };
     Format::Json(Box::new(json::Settings {
-        time: some(1, "t"),
+        time: told(1, "t", "{t}T{clock}"),
         time_format: if bits & 2 != 0 { TimeFormat::Ms } else { TimeFormat::Auto },
-        device: some(4, "/d/id"),
+        device: told(4, "/d/id", "{clock}-{/d/id}"),
+        parts: ["t", "clock", "/d/id"].map(|path| Place::new(path, separator)).to_vec(),
         samples: some(8, if bits & 2 != 0 { "*.s" } else { "s" }),
         offset: some(32, "ago"),
         model: some(32, "m"),
