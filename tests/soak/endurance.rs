@@ -268,12 +268,9 @@ fn finish(world: &World, load: Load, first: Held, minutes: &[Held], struck: u32,
     let journal = minutes.iter().map(|held| held.journal).max().unwrap_or(last.journal);
     // Before the first backlog is delivered there is nothing to compare with.
     let flat = minutes.len() < FEWEST || late <= early + early / 4;
-    // Connections to database, broker and page come and go by a few. The runtime makes threads for files and codecs when
-    // they are first needed, so with them the halves are compared, as with memory; in a short run they may still come.
-    let threads = |held: &[Held]| held.iter().map(|held| held.threads).max().unwrap_or(first.threads);
-    let more_threads = if minutes.len() < FEWEST { 8 } else { 2 };
+    // Connections to database, broker and page come and go by a few.
     let leak = last.descriptors > first.descriptors + 8
-        || last.threads > threads(&minutes[..half]) + more_threads
+        || last.threads > first.threads + 2
         || last.tasks > first.tasks + 8;
     let told = json!({
         "seconds": begin.elapsed().as_secs(),
