@@ -170,6 +170,7 @@ mod tests {
         assert_eq!(client.reads.available_permits(), 0);
         // The file answers again: the reads end, and the next one takes what stands there.
         while client.reads.available_permits() < READS {
+            assert!(began.elapsed() < Duration::from_secs(60), "the reads do not end");
             let _ = std::fs::write(&file, "new");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
