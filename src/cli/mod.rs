@@ -27,6 +27,8 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -159,8 +161,19 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     }
 }
 
+/// Threads for files and look-ups of names, beside the workers; a disk or a resolver that hangs may hold some.
+const MOST_BLOCKING: usize = 32;
+
+/// Its threads tell by their names what they are for.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Runtime::new().context("cannot start worker threads")?)
+    let begun = Arc::new(AtomicBool::new(false));
+    let named = Arc::clone(&begun);
+    let name = move || if named.load(Ordering::Relaxed) { "blocking" } else { "worker" }.to_owned();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().max_blocking_threads(MOST_BLOCKING).thread_name_fn(name);
+    let runtime = builder.build().context("cannot start worker threads")?;
+    begun.store(true, Ordering::Relaxed);
+    Ok(runtime)
 }
 
 /// The files the operator named, or the first of the usual ones that is there.

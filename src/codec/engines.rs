@@ -22,8 +22,18 @@ struct Kept {
 }
 
 pub(super) fn call(source: &Arc<Source>, input: &Input<'_>, limits: &Limits) -> Result<Output, Fault> {
+    call_within(source, input, limits, limits)
+}
+
+/// The same with tighter limits for the call than for an engine that must be made for it.
+pub(super) fn call_within(
+    source: &Arc<Source>,
+    input: &Input<'_>,
+    limits: &Limits,
+    tighter: &Limits,
+) -> Result<Output, Fault> {
     if let Some(kept) = take(source) {
-        let Ended { result, reusable, unsure } = kept.engine.call(input, limits);
+        let Ended { result, reusable, unsure } = kept.engine.call(input, tighter);
         if reusable {
             keep(source, kept);
         }
@@ -35,7 +45,7 @@ pub(super) fn call(source: &Arc<Source>, input: &Input<'_>, limits: &Limits) -> 
         }
     }
     let engine = Engine::new(source, limits)?;
-    let Ended { result, reusable, .. } = engine.call(input, limits);
+    let Ended { result, reusable, .. } = engine.call(input, tighter);
     if reusable && !source.changes_built_ins {
         make_room();
         keep(source, Kept { source: Arc::downgrade(source), engine });

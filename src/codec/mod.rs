@@ -6,17 +6,22 @@
 //! network, and no clock but `recvTime`, in UTC. Steps, memory, stack and output are limited the same on every machine;
 //! a limit of time stands behind them. Nothing of one uplink is left for the next.
 
+mod calling;
 mod compare;
 mod engine;
 mod engines;
 #[cfg(test)]
 mod tests;
+mod threads;
 pub mod vectors;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+pub use self::calling::{Call, Calling};
+pub use self::threads::{Answer, Handed, Threads};
 
 use crate::settings::{Section, Size, Span};
 
@@ -74,7 +79,7 @@ impl Limits {
 }
 
 /// One uplink as a codec sees it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Input<'i> {
     pub bytes: &'i [u8],
     pub port: u16,
@@ -183,9 +188,14 @@ impl Codecs {
 
     /// Runs one codec on one uplink, on the calling thread.
     pub fn call(&self, name: &str, input: &Input<'_>) -> Result<Output, Fault> {
+        self.call_as(name, input, &mut Calling::Here)
+    }
+
+    /// The same, where and for how long `calling` says.
+    pub fn call_as(&self, name: &str, input: &Input<'_>, calling: &mut Calling<'_>) -> Result<Output, Fault> {
         let source = self.sources.get(name).ok_or_else(|| Fault::thrown("there is no such codec"))?;
         self.calls.fetch_add(1, Ordering::Relaxed);
-        engines::call(source, input, &self.limits)
+        calling.call(source, input, &self.limits)
     }
 
     /// Does on this thread what the first call of each would have to do before: it takes as long as some hundred

@@ -93,6 +93,11 @@ fn hostile_scripts_are_stopped_and_the_next_uplink_is_right() {
         for round in 0..3 {
             let fault = codecs.call("c.js", &input(&[1, 0])).expect_err(body);
             assert_eq!(fault.kind, kind, "{body}: round {round}: {}", fault.text);
+            let threads = Threads::default();
+            let mut brief = Calling::Briefly { threads: &threads, later: None };
+            let answer = codecs.call_as("c.js", &input(&[1, 0]), &mut brief);
+            let answer = brief.into_later().map_or(answer, |call| call.make());
+            assert_eq!(answer.expect_err(body).kind, kind, "{body}: for a moment, then later");
             let right =
                 codecs.call("c.js", &input(&[20, 22])).unwrap_or_else(|fault| panic!("{body}: {fault:?}"));
             assert_eq!(right.data, "{\"sum\":42}", "{body}");

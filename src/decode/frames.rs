@@ -3,7 +3,7 @@
 use super::flatten::{flatten_object, flatten_timed};
 use super::{Hints, binary, cayenne_lpp};
 use crate::catalogue::Decoder;
-use crate::codec::{Codecs, Input};
+use crate::codec::{Calling, Codecs, Input};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::Sample;
 
@@ -17,7 +17,7 @@ pub struct Frame {
 /// Reads one frame; `received` is when the network received it, Unix time in nanoseconds.
 pub fn decode(
     decoder: &Decoder,
-    codecs: &Codecs,
+    (codecs, calling): (&Codecs, &mut Calling<'_>),
     bytes: &[u8],
     port: u16,
     received: i64,
@@ -37,7 +37,7 @@ pub fn decode(
             let received_ms = received.div_euclid(1_000_000) as f64;
             let input = Input { bytes, port, received_ms, variables };
             let failed = |text: &str| Rejection::new(Reason::CodecError, format!("{file}: {text}"));
-            let output = codecs.call(file, &input).map_err(|fault| failed(&fault.text))?;
+            let output = codecs.call_as(file, &input, calling).map_err(|fault| failed(&fault.text))?;
             let read = match &output.normalized {
                 Some(normalized) => flatten_timed(normalized, hints),
                 // Only of several samples each may tell when it was.

@@ -133,6 +133,8 @@ pub struct InHand {
     group_last: u64,
     /// The last message that entered.
     entered: u64,
+    /// Messages that stay inside when their group leaves.
+    staying: Stretch,
     /// The furthest that any worker let enter; the watch looks at it.
     furthest: Arc<AtomicU64>,
     culprits: Vec<u64>,
@@ -179,7 +181,15 @@ impl InHand {
                 "what is in hand cannot be noted; a message that kills the process would not be found"
             );
         }
-        Self { note: note.ok(), now, group_last: 0, entered: 0, furthest: Arc::default(), culprits }
+        Self {
+            note: note.ok(),
+            now,
+            group_last: 0,
+            entered: 0,
+            staying: NOBODY,
+            furthest: Arc::default(),
+            culprits,
+        }
     }
 
     /// The furthest message that entered is told here.
@@ -196,6 +206,16 @@ impl InHand {
     /// Whether this one must enter alone.
     pub(super) const fn is_suspect(&self, seq: u64) -> bool {
         self.now.deaths >= ONE_BY_ONE && self.now.suspects.holds(seq)
+    }
+
+    /// Whether a message killed us that is not found yet: then all enter alone, and none stays.
+    pub(super) const fn is_wary(&self) -> bool {
+        self.now.deaths >= ONE_BY_ONE
+    }
+
+    /// From now on these stay inside when others leave; none where there is no stretch.
+    pub(super) fn stay(&mut self, stretch: Option<(u64, u64)>) {
+        self.staying = stretch.map_or(NOBODY, |(first, last)| Stretch { first, last });
     }
 
     /// A group is about to enter.
@@ -217,22 +237,24 @@ impl InHand {
             () if one_by_one && seq < suspects.first => self.group_last.min(suspects.first.saturating_sub(1)),
             () => self.group_last,
         };
-        self.write(Noted { in_hand: Stretch { first: seq, last: last.max(seq) }, ..self.now });
+        let first = if self.staying.is_empty() { seq } else { self.staying.first.min(seq) };
+        self.write(Noted { in_hand: Stretch { first, last: last.max(seq) }, ..self.now });
     }
 
-    /// All that entered have left; whoever was suspected and is among them was not it.
+    /// All that entered have left, but for those that stay; whoever was suspected and has left was not it.
     pub(super) fn left(&mut self) {
         let Noted { suspects, deaths, in_hand, .. } = self.now;
-        let innocent = deaths > 0 && suspects.last <= self.entered;
+        let stays = !self.staying.common(suspects).is_empty();
+        let innocent = deaths > 0 && suspects.last <= self.entered && !stays;
         if innocent {
             tracing::info!(
                 first = suspects.first,
                 last = suspects.last,
                 "what was in hand when the process died went through; no message is to blame"
             );
-            self.write(CALM);
-        } else if !in_hand.is_empty() {
-            self.write(Noted { in_hand: NOBODY, ..self.now });
+            self.write(Noted { in_hand: self.staying, ..CALM });
+        } else if in_hand != self.staying {
+            self.write(Noted { in_hand: self.staying, ..self.now });
         }
     }
 
@@ -347,6 +369,41 @@ mod tests {
         assert!(life(dir.path(), 10, |_| false).0);
         let calm = InHand::open(dir.path(), "main", 1, &RealDisk);
         assert_eq!((calm.now, calm.culprits.len()), (CALM, 0));
+    }
+
+    #[test]
+    fn one_that_stays_inside_when_its_group_leaves_is_in_hand_at_a_death_until_it_has_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let noted = || Noted::parse(&std::fs::read(dir.path().join("in_hand.main")).unwrap()).unwrap();
+        let take = |in_hand: &mut InHand, seqs: std::ops::RangeInclusive<u64>| {
+            in_hand.takes(*seqs.end());
+            seqs.for_each(|seq| in_hand.enters(seq));
+        };
+        let mut in_hand = InHand::open(dir.path(), "main", 1, &RealDisk);
+        take(&mut in_hand, 1..=10);
+        in_hand.stay(Some((4, 6)));
+        in_hand.left();
+        assert_eq!(noted().in_hand, Stretch { first: 4, last: 6 });
+        take(&mut in_hand, 11..=20);
+        assert_eq!(noted().in_hand, Stretch { first: 4, last: 20 });
+        in_hand.left();
+        // It dies of one that stayed: once among those, then among a group.
+        let mut in_hand = InHand::open(dir.path(), "main", 1, &RealDisk);
+        assert!(!in_hand.is_wary());
+        take(&mut in_hand, 1..=10);
+        in_hand.stay(Some((4, 6)));
+        in_hand.left();
+        assert_eq!(noted().suspects, Stretch { first: 4, last: 6 }, "they have not left");
+        let mut in_hand = InHand::open(dir.path(), "main", 1, &RealDisk);
+        assert!(in_hand.is_wary() && in_hand.is_suspect(5));
+        take(&mut in_hand, 1..=10);
+        in_hand.left();
+        assert_eq!((in_hand.now, noted()), (CALM, CALM), "all left alive");
+        in_hand.stay(Some((12, 12)));
+        in_hand.left();
+        in_hand.stay(None);
+        in_hand.left();
+        assert_eq!(noted(), CALM);
     }
 
     #[test]

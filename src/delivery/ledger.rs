@@ -134,6 +134,12 @@ impl Ledger {
         });
     }
 
+    /// A message whose codec has not answered yet; it is entered again with its outcome.
+    pub(super) fn enter_waiting(&mut self, record: Record) {
+        // Open until then, as if a line of it were.
+        self.enter_lines(record, 1, None);
+    }
+
     /// A stretch of the journal that cannot be read.
     pub(super) fn enter_damage(&mut self, first: u64, last: u64) {
         self.push(Entry {
@@ -149,14 +155,16 @@ impl Ledger {
     }
 
     fn push(&mut self, entry: Entry) {
-        debug_assert!(self.entries.back().is_none_or(|back| back.last < entry.first));
         self.bytes += entry.bytes();
-        self.entries.push_back(entry);
+        if self.entries.back().is_none_or(|back| back.last < entry.first) {
+            self.entries.push_back(entry);
+        } else if let Some(waiting) = self.of(entry.first) {
+            let waited = std::mem::replace(waiting, entry);
+            self.bytes = self.bytes.saturating_sub(waited.bytes());
+        }
     }
 
-    /// One line of message `seq` has its verdict. Where it was the last one and something of the message is stored,
-    /// the answer is when the message was received.
-    pub(super) fn line_settled(&mut self, seq: u64, refused: Option<Rejection>) -> Option<i64> {
+    fn of(&mut self, seq: u64) -> Option<&mut Entry> {
         // Without damage in between each entry is one message, and its place follows from its number.
         let first = self.entries.front().map_or(seq, |front| front.first);
         let guess = usize::try_from(seq.saturating_sub(first)).unwrap_or(usize::MAX);
@@ -164,7 +172,13 @@ impl Ledger {
             Some(entry) if entry.first == seq => guess,
             _ => self.entries.partition_point(|entry| entry.last < seq),
         };
-        let Some(entry) = self.entries.get_mut(index).filter(|entry| entry.first <= seq) else {
+        self.entries.get_mut(index).filter(|entry| entry.first <= seq)
+    }
+
+    /// One line of message `seq` has its verdict. Where it was the last one and something of the message is stored,
+    /// the answer is when the message was received.
+    pub(super) fn line_settled(&mut self, seq: u64, refused: Option<Rejection>) -> Option<i64> {
+        let Some(entry) = self.of(seq) else {
             tracing::error!(
                 destination = self.destination,
                 seq,
@@ -266,6 +280,27 @@ mod tests {
         assert!(pass_all(&mut ledger).is_empty());
         assert_eq!((ledger.position(), ledger.outcomes().total()), (3, 2));
         assert_eq!(ledger.on_the_way(), (0, 0));
+    }
+
+    #[test]
+    fn one_that_waits_for_its_codec_is_open_until_it_is_entered_with_its_outcome() {
+        let mut ledger = Ledger::new("main", 1, Outcomes::default());
+        for seq in 1..=4 {
+            ledger.enter_waiting(record(seq));
+        }
+        let held = ledger.on_the_way();
+        ledger.enter_decided(record(5), Outcome::Discarded(Reason::Empty), None);
+        ledger.enter_decided(record(3), Outcome::Quarantined(Reason::CodecError), Some(refusal()));
+        assert!(ledger.settled().is_none());
+        ledger.enter_lines(record(1), 1, None);
+        assert_eq!(ledger.on_the_way(), (5, held.1), "each is counted once");
+        ledger.line_settled(1, None);
+        assert!(pass_all(&mut ledger).is_empty());
+        assert_eq!(ledger.position(), 2);
+        ledger.enter_lines(record(4), 0, None);
+        ledger.enter_decided(record(2), Outcome::Discarded(Reason::NotData), None);
+        assert_eq!(pass_all(&mut ledger), vec![3]);
+        assert_eq!((ledger.position(), ledger.outcomes().total(), ledger.on_the_way()), (6, 5, (0, 0)));
     }
 
     #[test]

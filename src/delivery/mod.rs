@@ -5,6 +5,7 @@
 //! The position passes a message only when every line of it has its verdict and the quarantine holds, synced,
 //! whatever was refused.
 
+mod aside;
 mod buckets;
 mod history;
 mod holding;
@@ -49,6 +50,7 @@ pub use in_hand::InHand;
 pub use keeper::{Keeper, NewRouting, Standings};
 pub use replay::{Meant, Replay, ReplayError, Selection};
 
+use aside::Aside;
 use buckets::Buckets;
 use lane::{Lanes, Load, Pushed};
 use ledger::Ledger;
@@ -84,6 +86,7 @@ pub struct Delivery {
     /// Read already; they wait for their turn, or are told to wait.
     held: VecDeque<Entry>,
     portions: Portions,
+    aside: Aside,
     in_hand: InHand,
     state: State,
     snapshots: Snapshots,
@@ -145,6 +148,7 @@ impl Delivery {
             until,
             held: VecDeque::new(),
             portions: Portions::default(),
+            aside: Aside::default(),
             in_hand: parts.in_hand,
             snapshots: Snapshots::new(Instant::now()),
             state: parts.state,
@@ -183,9 +187,12 @@ impl Delivery {
                         }
                     }
                 }
+                answer = self.aside.answered(), if !self.aside.is_empty() => {
+                    self.answered(answer);
+                }
                 // Others had their turn meanwhile.
                 () = tokio::task::yield_now(), if self.may_take() => self.take_held(),
-                entries = self.reader.next(), if self.has_room() && self.held.is_empty() => {
+                entries = self.reader.next(), if self.has_room() && self.held.is_empty() && self.goes_on() => {
                     let entries = entries.map_err(|cause| DeliveryError::Read {
                         destination: self.destination.clone(),
                         cause,
@@ -224,6 +231,9 @@ impl Delivery {
             // Everything is settled here: a replay must not judge by the new configuration what came before it.
             let (next, state) = (self.ledger.position(), Arc::new(self.state.clone()));
             self.standing.send_modify(|standing| standing.snapshot = Some(Snapshot { next, state }));
+            if self.aside.is_empty() {
+                self.aside = Aside::default();
+            }
         }
         (self.transform, self.until) = (order.transform, order.until);
         self.take_held();
@@ -231,7 +241,8 @@ impl Delivery {
         self.standing.send_modify(|standing| standing.obeyed = (order.number, next));
     }
 
-    fn take(&mut self, entry: Entry, now: Instant) {
+    /// Takes it, or gives back what has to wait.
+    fn take(&mut self, entry: Entry, now: Instant) -> Result<(), Entry> {
         let record = match entry {
             Entry::Record(record) => record,
             Entry::Damage { first, last, detail } => {
@@ -247,19 +258,23 @@ impl Delivery {
                     self.snapshots.took(last, 0);
                     self.ledger.enter_damage(first, last);
                 }
-                return;
+                return Ok(());
             }
         };
         let seq = record.seq;
         let size = record.message.payload.len();
-        self.judge(record, now);
+        self.judge(record, now).map_err(Entry::Record)?;
         if seq >= self.ledger.position() {
             self.snapshots.took(seq, size);
-            self.snapshots.begin(now, &self.state);
+            // Of what is set aside nothing is in the state yet.
+            if self.aside.is_empty() {
+                self.snapshots.begin(now, &self.state);
+            }
         }
+        Ok(())
     }
 
-    fn judge(&mut self, record: Record, now: Instant) {
+    fn judge(&mut self, record: Record, now: Instant) -> Result<(), Record> {
         if self.in_hand.is_suspect(record.seq) {
             // A kill from outside hits what takes long, and no message is to be blamed for what a thread does once.
             self.transform.warm();
@@ -271,11 +286,11 @@ impl Delivery {
         };
         let settled = record.seq < self.ledger.position();
         if !mine && settled {
-            return;
+            return Ok(());
         }
         if !mine {
             self.ledger.enter_decided(record, Outcome::Elsewhere, None);
-            return;
+            return Ok(());
         }
         if self.in_hand.is_culprit(record.seq) {
             if !settled {
@@ -285,19 +300,38 @@ impl Delivery {
                     Some(in_hand::poison()),
                 );
             }
-            return;
+            return Ok(());
         }
         let mut points = std::mem::take(&mut self.points);
         points.clear();
-        let decision = self.transform.apply(&record, &mut self.state, &mut points);
+        let judged = if settled || self.in_hand.is_wary() {
+            Ok(self.transform.apply(&record, &mut self.state, &mut points))
+        } else {
+            let threads = self.aside.threads();
+            self.transform.apply_briefly(&record, &mut self.state, &mut points, threads)
+        };
+        let decision = match judged {
+            Ok(decision) => decision,
+            Err(call) => match self.set_aside(&record, call, &mut points) {
+                Some(decision) => decision,
+                None => {
+                    self.points = points;
+                    return if self.aside.is_full() { Err(record) } else { Ok(()) };
+                }
+            },
+        };
         if self.state.take_births_wanted() && !settled {
             self.rebirths.ask(&record);
         }
-        if settled {
-            // Only what it leaves in the state was wanted: it was stored before the last start.
-            self.points = points;
-            return;
+        // Where it was settled before, only what it leaves in the state was wanted.
+        if !settled {
+            self.decided(record, decision, &points, now);
         }
+        self.points = points;
+        Ok(())
+    }
+
+    fn decided(&mut self, record: Record, decision: Decision, points: &[Point], now: Instant) {
         match decision {
             Decision::Discard(rejection) => {
                 tracing::debug!(seq = record.seq, reason = %rejection.reason, "discarded");
@@ -307,9 +341,8 @@ impl Delivery {
                 let outcome = Outcome::Quarantined(rejection.reason);
                 self.ledger.enter_decided(record, outcome, Some(rejection));
             }
-            Decision::Points { rest } => self.enter(record, &points, rest, now),
+            Decision::Points { rest } => self.enter(record, points, rest, now),
         }
-        self.points = points;
     }
 
     fn enter(&mut self, record: Record, points: &[Point], mut rest: Option<Rejection>, now: Instant) {

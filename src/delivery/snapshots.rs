@@ -43,13 +43,18 @@ impl Snapshots {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Copies the state where it is time to.
-    pub(super) fn begin(&mut self, now: Instant, state: &State) {
+    /// Whether so much came since the last copy that the next one is due.
+    pub(super) fn are_due(&self, now: Instant, state: &State) -> bool {
         let enough = self.bytes >= BYTES
             || self.messages >= MESSAGES && self.messages >= state.size().saturating_mul(2)
-            || now.saturating_duration_since(self.since) >= EVERY
-            || state.told() != self.told && now.saturating_duration_since(self.since) >= SOON;
-        if !enough || self.waiting.is_some() {
+            || now.saturating_duration_since(self.since) >= EVERY;
+        enough && self.waiting.is_none()
+    }
+
+    /// Copies the state where it is time to.
+    pub(super) fn begin(&mut self, now: Instant, state: &State) {
+        let told = state.told() != self.told && now.saturating_duration_since(self.since) >= SOON;
+        if self.waiting.is_some() || !told && !self.are_due(now, state) {
             return;
         }
         self.waiting = Some(Snapshot { next: self.next, state: Arc::new(state.clone()) });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::explain::Trace;
 use super::{Decision, Route, Transform, discard};
 use crate::catalogue::Profile;
+use crate::codec::Calling;
 use crate::decode::{Decoded, Format, Hints, Memory};
 use crate::message::Record;
 use crate::outcome::{Reason, Rejection};
@@ -33,7 +34,7 @@ impl Transform {
         topic: &'a str,
         Matched { route, profile, captured }: Matched<'a, 'r>,
         memory: &mut Memory,
-        trace: &mut Trace,
+        (calling, trace): (&mut Calling<'_>, &mut Trace),
     ) -> Result<Samples<'a>, Decision> {
         let hints = |known: Option<&'r Arc<Device>>, model: Option<&str>| {
             let profile = self.profile_of(known, model).unwrap_or(profile);
@@ -54,7 +55,7 @@ impl Transform {
         let mut read = |hints: &Hints<'_>| match format.decode(topic, payload, hints, memory) {
             Ok(Decoded::Samples { samples, rest }) => Ok((samples, rest)),
             Ok(Decoded::Uplink(uplink)) => self
-                .uplink(*uplink, profile, captured, record.received, hints, trace)
+                .uplink(*uplink, profile, captured, record.received, hints, (calling, trace))
                 .map(|samples| (samples, None)),
             Ok(Decoded::NotData(what)) => Err(discard(Reason::NotData, what)),
             Err(rejection) => Err(Decision::Quarantine(rejection)),

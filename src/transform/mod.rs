@@ -34,7 +34,7 @@ use self::decoding::Matched;
 use self::explain::Trace;
 use self::when::When;
 use crate::catalogue::{Catalogue, Heard, Profile, Profiles};
-use crate::codec::Codecs;
+use crate::codec::{Call, Calling, Codecs, Fault, Output, Threads};
 use crate::message::{EMBEDDED_SOURCE, Record};
 use crate::outcome::{Reason, Rejection};
 use crate::point::{Name, Point};
@@ -165,7 +165,34 @@ impl Transform {
 
     /// Judges one message and appends its points. Nothing is appended unless the decision is `Points`.
     pub fn apply(&self, record: &Record, state: &mut State, out: &mut Vec<Point>) -> Decision {
-        self.run(record, state, out, &mut Trace::default())
+        self.run(record, state, out, (&mut Calling::Here, &mut Trace::default()))
+    }
+
+    /// The same for a message whose codec may take long: then it is not judged, nothing is changed, and the call that
+    /// must be made elsewhere is given back.
+    pub fn apply_briefly(
+        &self,
+        record: &Record,
+        state: &mut State,
+        out: &mut Vec<Point>,
+        threads: &Threads,
+    ) -> Result<Decision, Box<Call>> {
+        let mut calling = Calling::Briefly { threads, later: None };
+        let decision = self.run(record, state, out, (&mut calling, &mut Trace::default()));
+        calling.into_later().map_or(Ok(decision), Err)
+    }
+
+    /// The same for a message whose codec has answered.
+    pub fn apply_answered(
+        &self,
+        record: &Record,
+        state: &mut State,
+        out: &mut Vec<Point>,
+        call: &Call,
+        answer: &Result<Output, Fault>,
+    ) -> Decision {
+        let mut calling = Calling::Answered { call, answer };
+        self.run(record, state, out, (&mut calling, &mut Trace::default()))
     }
 
     /// The same, telling what it saw; neither the state nor anything else is changed.
@@ -180,7 +207,7 @@ impl Transform {
         let story = Some(Explanation { topic, ..Explanation::default() });
         let mut trace = Trace { story, ..Trace::default() };
         let mut points = Vec::new();
-        let decision = self.run(record, state, &mut points, &mut trace);
+        let decision = self.run(record, state, &mut points, (&mut Calling::Here, &mut trace));
         let mut explanation = trace.finish(&points, &decision);
         if self.secrets.has(&record.message.topic) {
             explanation.hide(|text| self.secrets.text(&record.message.topic, text));
@@ -193,9 +220,16 @@ impl Transform {
         routes.find(|(route, _)| route.topic.matches(topic))
     }
 
-    fn run(&self, record: &Record, state: &mut State, out: &mut Vec<Point>, trace: &mut Trace) -> Decision {
+    fn run(
+        &self,
+        record: &Record,
+        state: &mut State,
+        out: &mut Vec<Point>,
+        (calling, trace): (&mut Calling<'_>, &mut Trace),
+    ) -> Decision {
         let start = out.len();
-        let mut decision = self.judge(record, state, out, trace).unwrap_or_else(|refused| refused);
+        let judged = self.judge(record, state, out, (calling, &mut *trace));
+        let mut decision = judged.unwrap_or_else(|refused| refused);
         let hide = |text: &mut String| self.secrets.text(&record.message.topic, text);
         if let Some(warned) = trace.warned.take() {
             warned.tell(&mut decision, hide, !trace.listens());
@@ -218,7 +252,7 @@ impl Transform {
         record: &Record,
         state: &mut State,
         out: &mut Vec<Point>,
-        trace: &mut Trace,
+        (calling, trace): (&mut Calling<'_>, &mut Trace),
     ) -> Result<Decision, Decision> {
         let message = &record.message;
         if let Some(first) = message.redelivery_of {
@@ -258,8 +292,13 @@ impl Transform {
         }
 
         let captured = route.topic.capture(topic, "device").filter(|device| !device.is_empty());
-        let (samples, rest) =
-            self.decode(record, topic, Matched { route, profile, captured }, &mut state.decoders, trace)?;
+        let matched = Matched { route, profile, captured };
+        let decoded = self.decode(record, topic, matched, &mut state.decoders, (&mut *calling, &mut *trace));
+        if calling.is_for_later() {
+            // No decision yet: whoever asked takes the call and not this.
+            return Err(quarantine(Reason::CodecError, "the codec has not answered yet"));
+        }
+        let (samples, rest) = decoded?;
         let start = out.len();
         let when = When {
             config: &self.config.time,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::explain::{Trace, Warned};
 use super::{Decision, Transform, discard};
 use crate::catalogue::{Decoder, Profile};
+use crate::codec::Calling;
 use crate::decode::{Frame, Hints, decode_frame};
 use crate::outcome::{Reason, Rejection};
 use crate::reading::{Sample, Uplink};
@@ -18,7 +19,7 @@ impl Transform {
         captured: Option<&str>,
         received: i64,
         hints: &Hints<'_>,
-        trace: &mut Trace,
+        (calling, trace): (&mut Calling<'_>, &mut Trace),
     ) -> Result<Vec<Sample<'a>>, Decision> {
         let Uplink { device, tagged, model, time, port, bytes, decoded, radio, warnings } = uplink;
         let model = tagged.into_iter().find(|name| self.models.of_model(name).is_some()).or(model);
@@ -32,7 +33,7 @@ impl Transform {
         let mut samples = match &profile.decoder {
             Some(decoder) if !bytes.is_empty() => {
                 let at = time.unwrap_or(received);
-                let frame = decode_frame(decoder, &self.codecs, &bytes, port, at, hints);
+                let frame = decode_frame(decoder, (&self.codecs, calling), &bytes, port, at, hints);
                 let Frame { samples, warnings } = frame.map_err(|refused| match refused.reason {
                     Reason::NotData => discard(Reason::NotData, refused.detail),
                     _ => Decision::Quarantine(refused),

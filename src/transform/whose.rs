@@ -3,6 +3,7 @@
 use super::Transform;
 use super::decoding::Matched;
 use super::explain::Trace;
+use crate::codec::Calling;
 use crate::decode::Memory;
 use crate::message::Record;
 
@@ -23,7 +24,13 @@ impl Transform {
             return false;
         }
         let matched = Matched { route, profile, captured };
-        self.decode(record, topic, matched, &mut Memory::default(), &mut Trace::default())
-            .is_ok_and(|(samples, _)| samples.iter().any(|sample| sample.device.as_deref() == Some(device)))
+        self.decode(
+            record,
+            topic,
+            matched,
+            &mut Memory::default(),
+            (&mut Calling::Here, &mut Trace::default()),
+        )
+        .is_ok_and(|(samples, _)| samples.iter().any(|sample| sample.device.as_deref() == Some(device)))
     }
 }

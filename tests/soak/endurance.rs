@@ -34,6 +34,8 @@ const UNTIMED: u64 = 3;
 /// The journal's limit; half an hour at 5,000 messages a second of 150 bytes is well below.
 const JOURNAL: u64 = 3 << 30;
 const LIMIT: Duration = Duration::from_secs(120);
+/// As many threads for files and look-ups as the service allows itself.
+const MOST_BLOCKING: usize = 32;
 /// Minutes below which memory is told and not judged.
 const FEWEST: usize = 10;
 
@@ -134,7 +136,11 @@ impl Load {
 struct Held {
     memory_kib: u64,
     descriptors: usize,
+    /// Without those of the runtime for what blocks.
     threads: usize,
+    /// For files and look-ups: the runtime makes one when all it has are at work, and lets it go when it had nothing
+    /// to do for ten seconds.
+    blocking: usize,
     tasks: u64,
     journal: u64,
 }
@@ -145,12 +151,19 @@ impl Held {
         let status = std::fs::read_to_string(format!("{process}/status")).expect("a running process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
         let count = |what| std::fs::read_dir(format!("{process}/{what}")).expect("a running process").count();
+        let names =
+            std::fs::read_dir(format!("{process}/task")).expect("a running process").filter_map(|task| {
+                // A thread may end meanwhile.
+                std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
+            });
+        let (blocking, threads): (Vec<_>, Vec<_>) = names.partition(|name| name.trim() == "blocking");
         let number =
             |name: &str| poll_until(LIMIT, "metrics are told", || world.metric(&format!("nadikota_{name}")));
         Self {
             memory_kib: line.trim().trim_end_matches(" kB").parse().expect("a number"),
             descriptors: count("fd"),
-            threads: count("task"),
+            threads: threads.len(),
+            blocking: blocking.len(),
             tasks: number("tasks"),
             journal: number("journal_size_bytes"),
         }
@@ -161,10 +174,11 @@ impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:.1} MiB, {} descriptors, {} threads, {} tasks, journal {} MiB",
+            "{:.1} MiB, {} descriptors, {} threads and {} for what blocks, {} tasks, journal {} MiB",
             Memory(self.memory_kib).mebibytes(),
             self.descriptors,
             self.threads,
+            self.blocking,
             self.tasks,
             self.journal >> 20
         )
@@ -268,9 +282,14 @@ fn finish(world: &World, load: Load, first: Held, minutes: &[Held], struck: u32,
     let journal = minutes.iter().map(|held| held.journal).max().unwrap_or(last.journal);
     // Before the first backlog is delivered there is nothing to compare with.
     let flat = minutes.len() < FEWEST || late <= early + early / 4;
-    // Connections to database, broker and page come and go by a few.
+    let busiest = |held: &[Held]| held.iter().map(|held| held.blocking).max().unwrap_or(first.blocking);
+    let blocking = [first.blocking, busiest(&minutes[..half]), busiest(&minutes[half..]).max(last.blocking)];
+    // Connections to database, broker and page come and go by a few. Threads for what blocks are made when first
+    // needed, so they are compared by halves.
     let leak = last.descriptors > first.descriptors + 8
-        || last.threads > first.threads + 2
+        || last.threads > first.threads
+        || minutes.len() >= FEWEST && blocking[2] > blocking[1] + 2
+        || blocking[2] > MOST_BLOCKING
         || last.tasks > first.tasks + 8;
     let told = json!({
         "seconds": begin.elapsed().as_secs(),
@@ -286,6 +305,7 @@ fn finish(world: &World, load: Load, first: Held, minutes: &[Held], struck: u32,
         "memory_flat": flat,
         "descriptors": [first.descriptors, last.descriptors],
         "threads": [first.threads, last.threads],
+        "threads_for_what_blocks": blocking,
         "tasks": [first.tasks, last.tasks],
         "leak": leak,
         "journal_most_mib": journal >> 20,
