@@ -114,6 +114,10 @@ impl Call {
         took >= BRIEF.max_time
     }
 
+    pub(super) const fn max_time(&self) -> Duration {
+        self.limits.max_time
+    }
+
     pub(super) fn make(&self) -> Result<Output, Fault> {
         engines::call(&self.source, &self.input(), &self.limits)
     }

@@ -7,12 +7,13 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::Duration;
 
 use rquickjs::context::intrinsic;
 use rquickjs::function::Args;
 use rquickjs::object::Filter;
 use rquickjs::{CatchResultExt as _, CaughtError, Context, Ctx, Function, Object, Persistent, Runtime};
+use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -71,7 +72,9 @@ struct Functions {
 #[derive(Default)]
 struct Guard {
     questions_left: Cell<u64>,
-    deadline: Cell<Option<Instant>>,
+    max_time: Cell<Duration>,
+    /// In this thread's own time, counted from the first question on.
+    deadline: Cell<Option<Duration>>,
     stopped: Cell<Option<FaultKind>>,
 }
 
@@ -265,20 +268,30 @@ fn options(name: &str) -> rquickjs::context::EvalOptions {
     options
 }
 
+/// How long this thread has run so far: what others of the machine take is not counted.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(seconds.unwrap_or_default(), nanoseconds.unwrap_or_default())
+}
+
 impl Guard {
     fn arm(&self, limits: &Limits) {
         self.questions_left.set(limits.max_steps.div_ceil(STEPS_PER_QUESTION));
-        self.deadline.set(Instant::now().checked_add(limits.max_time));
+        self.max_time.set(limits.max_time);
+        self.deadline.set(None);
         self.stopped.set(None);
     }
 
     fn must_stop(&self) -> bool {
         let left = self.questions_left.get().saturating_sub(1);
         self.questions_left.set(left);
-        let late = || self.deadline.get().is_some_and(|deadline| Instant::now() > deadline);
+        let now = thread_time();
+        let deadline = self.deadline.get().unwrap_or_else(|| now.saturating_add(self.max_time.get()));
+        self.deadline.set(Some(deadline));
         let kind = if left == 0 {
             FaultKind::Steps
-        } else if late() {
+        } else if now > deadline {
             FaultKind::Time
         } else {
             return false;

@@ -40,7 +40,8 @@ pub(super) fn call_within(
         match result {
             // What went before counts in the used engine: only a new one says what the limits say everywhere.
             Err(fault) if matches!(fault.kind, FaultKind::Memory | FaultKind::Stack) => {}
-            result if !unsure => return result,
+            // Whoever gives a call up makes it again anyway.
+            result if !unsure || tighter != limits => return result,
             _ => {}
         }
     }

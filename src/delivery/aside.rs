@@ -61,7 +61,9 @@ impl Delivery {
     ) -> Option<Decision> {
         match self.aside.threads.hand_over(record.seq, call) {
             Handed::Over => {
-                self.ledger.enter_waiting(record.clone());
+                if record.seq >= self.ledger.position() {
+                    self.ledger.enter_waiting(record.clone());
+                }
                 self.aside.records.insert(record.seq, record.clone());
                 self.in_hand.stay(self.aside.stretch());
                 None
@@ -86,11 +88,13 @@ impl Delivery {
         points.clear();
         let Answer { call, result, .. } = &answer;
         let decision = self.transform.apply_answered(&record, &mut self.state, &mut points, call, result);
-        self.decided(record, decision, &points, Instant::now());
+        let now = Instant::now();
+        self.decided(record, decision, &points, now);
         self.points = points;
         self.in_hand.stay(self.aside.stretch());
         if self.aside.is_empty() {
             self.in_hand.left();
+            self.snapshots.begin(now, &self.state);
         }
     }
 }

@@ -241,6 +241,18 @@ impl InHand {
         self.write(Noted { in_hand: Stretch { first, last: last.max(seq) }, ..self.now });
     }
 
+    /// This one did not enter after all: it comes again.
+    pub(super) const fn comes_again(&mut self, seq: u64) {
+        self.entered = seq.saturating_sub(1);
+    }
+
+    /// It stops in good order, whatever is inside: nothing of it is a death.
+    pub(super) fn stops(&mut self) {
+        if !self.now.in_hand.is_empty() {
+            self.write(Noted { in_hand: NOBODY, ..self.now });
+        }
+    }
+
     /// All that entered have left, but for those that stay; whoever was suspected and has left was not it.
     pub(super) fn left(&mut self) {
         let Noted { suspects, deaths, in_hand, .. } = self.now;
@@ -404,6 +416,27 @@ mod tests {
         in_hand.stay(None);
         in_hand.left();
         assert_eq!(noted(), CALM);
+        // Stopping in good order is no death of what is inside then.
+        in_hand.stay(Some((13, 13)));
+        in_hand.left();
+        in_hand.stops();
+        assert_eq!(InHand::open(dir.path(), "main", 1, &RealDisk).now, CALM);
+    }
+
+    #[test]
+    fn a_suspect_that_finds_no_room_has_not_gone_through() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!life(dir.path(), 1, |seq| seq == 7).0);
+        let mut in_hand = InHand::open(dir.path(), "main", 1, &RealDisk);
+        in_hand.takes(10);
+        (1..=7).for_each(|seq| in_hand.enters(seq));
+        in_hand.comes_again(7);
+        in_hand.left();
+        assert_eq!(in_hand.now.deaths, 1);
+        in_hand.takes(10);
+        in_hand.enters(7);
+        in_hand.left();
+        assert_eq!(in_hand.now, CALM);
     }
 
     #[test]

@@ -116,6 +116,7 @@ pub struct Parts {
     pub in_hand: InHand,
     /// As of the reader's first message, which is not after the position.
     pub state: State,
+    pub next: u64,
     pub reader: Reader,
     pub sink: Arc<Sink>,
     pub lanes: usize,
@@ -150,7 +151,7 @@ impl Delivery {
             portions: Portions::default(),
             aside: Aside::default(),
             in_hand: parts.in_hand,
-            snapshots: Snapshots::new(Instant::now()),
+            snapshots: Snapshots::new(parts.next, Instant::now()),
             state: parts.state,
             reader: Paced::new(parts.reader, parts.batch.max_age),
             sink: parts.sink,
@@ -175,7 +176,7 @@ impl Delivery {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Ok(()) = self.orders.changed() => self.obey(),
+                Ok(()) = self.orders.changed(), if self.is_caught_up() => self.obey(),
                 Some(done) = writes.join_next(), if !writes.is_empty() => {
                     match done {
                         Ok(Some((load, verdicts))) => self.settle(load, &verdicts),
@@ -212,12 +213,18 @@ impl Delivery {
             self.pass(&stop).await;
         }
         writes.abort_all();
+        self.in_hand.stops();
         let (messages, _) = self.ledger.on_the_way();
-        if messages == 0 && self.snapshots.next > 0 {
+        if messages == 0 && self.aside.is_empty() {
             let snapshot = Snapshot { next: self.snapshots.next, state: Arc::new(self.state) };
             self.standing.send_modify(|standing| standing.snapshot = Some(snapshot));
         }
         Ok(())
+    }
+
+    /// Whether what was settled before the start is in the state again.
+    const fn is_caught_up(&self) -> bool {
+        self.snapshots.next >= self.ledger.position()
     }
 
     fn has_room(&self) -> bool {
@@ -237,7 +244,7 @@ impl Delivery {
         }
         (self.transform, self.until) = (order.transform, order.until);
         self.take_held();
-        let next = self.snapshots.next.max(self.ledger.position());
+        let next = self.snapshots.next;
         self.standing.send_modify(|standing| standing.obeyed = (order.number, next));
     }
 
@@ -253,9 +260,9 @@ impl Delivery {
                     detail,
                     "messages in the journal cannot be read"
                 );
+                self.snapshots.took(last, 0);
                 let first = first.max(self.ledger.position());
                 if first <= last {
-                    self.snapshots.took(last, 0);
                     self.ledger.enter_damage(first, last);
                 }
                 return Ok(());
@@ -264,12 +271,10 @@ impl Delivery {
         let seq = record.seq;
         let size = record.message.payload.len();
         self.judge(record, now).map_err(Entry::Record)?;
-        if seq >= self.ledger.position() {
-            self.snapshots.took(seq, size);
-            // Of what is set aside nothing is in the state yet.
-            if self.aside.is_empty() {
-                self.snapshots.begin(now, &self.state);
-            }
+        self.snapshots.took(seq, size);
+        // Of what is set aside nothing is in the state yet.
+        if self.aside.is_empty() {
+            self.snapshots.begin(now, &self.state);
         }
         Ok(())
     }
@@ -304,7 +309,7 @@ impl Delivery {
         }
         let mut points = std::mem::take(&mut self.points);
         points.clear();
-        let judged = if settled || self.in_hand.is_wary() {
+        let judged = if self.in_hand.is_wary() {
             Ok(self.transform.apply(&record, &mut self.state, &mut points))
         } else {
             let threads = self.aside.threads();
@@ -316,22 +321,27 @@ impl Delivery {
                 Some(decision) => decision,
                 None => {
                     self.points = points;
-                    return if self.aside.is_full() { Err(record) } else { Ok(()) };
+                    if !self.aside.is_full() {
+                        return Ok(());
+                    }
+                    self.in_hand.comes_again(record.seq);
+                    return Err(record);
                 }
             },
         };
         if self.state.take_births_wanted() && !settled {
             self.rebirths.ask(&record);
         }
-        // Where it was settled before, only what it leaves in the state was wanted.
-        if !settled {
-            self.decided(record, decision, &points, now);
-        }
+        self.decided(record, decision, &points, now);
         self.points = points;
         Ok(())
     }
 
     fn decided(&mut self, record: Record, decision: Decision, points: &[Point], now: Instant) {
+        if record.seq < self.ledger.position() {
+            // It was settled before the start; only what it leaves in the state was wanted.
+            return;
+        }
         match decision {
             Decision::Discard(rejection) => {
                 tracing::debug!(seq = record.seq, reason = %rejection.reason, "discarded");

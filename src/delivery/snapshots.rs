@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// The copy under way.
 #[derive(Debug)]
 pub(super) struct Snapshots {
-    /// The first message that is not in the state; 0 before the first.
+    /// The first message that is not in the state.
     pub(super) next: u64,
     messages: usize,
     bytes: usize,
@@ -32,8 +32,8 @@ pub(super) struct Snapshots {
 }
 
 impl Snapshots {
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { next: 0, messages: 0, bytes: 0, since: now, told: 0, waiting: None }
+    pub(super) const fn new(next: u64, now: Instant) -> Self {
+        Self { next, messages: 0, bytes: 0, since: now, told: 0, waiting: None }
     }
 
     /// A message, or all of a stretch, is in the state now.
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn a_copy_waits_for_the_position_and_the_next_one_for_enough_messages() {
         let (state, now) = (State::default(), Instant::now());
-        let mut snapshots = Snapshots::new(now);
+        let mut snapshots = Snapshots::new(1, now);
         for seq in 1..=60_000 {
             snapshots.took(seq, 1);
             snapshots.begin(now, &state);
@@ -93,7 +93,7 @@ mod tests {
     fn what_later_messages_are_read_by_is_copied_a_second_after_it_was_told() {
         let now = Instant::now();
         let told: State = serde_json::from_str(r#"{"decoders":{"births":{"changes":1}}}"#).unwrap();
-        let mut snapshots = Snapshots::new(now);
+        let mut snapshots = Snapshots::new(1, now);
         snapshots.took(1, 1);
         snapshots.begin(now, &told);
         assert_eq!(snapshots.reached(2), None);

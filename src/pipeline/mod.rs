@@ -182,6 +182,7 @@ pub async fn start_on(disk: Arc<dyn Disk>, config: Config, clock: Clock) -> Resu
                     orders: ordered.clone(),
                     in_hand: in_hand.telling(Arc::clone(&entered)),
                     state: state.as_ref().clone(),
+                    next,
                     reader: journal.reader(next),
                     sink: Arc::clone(&sink),
                     lanes,

@@ -193,7 +193,7 @@ fn with_one_worker(broker: SocketAddr, dir: &Path) -> (Process, SocketAddr) {
         &format!(
             "time_zone = \"Asia/Jakarta\"\ndevices = \"devices.csv\"\nprofiles = \"profiles\"\ncodecs = \"codecs\"\n\
              destinations = []\n[mqtt]\nenabled = false\n[broker]\nlisten = \"{broker}\"\n\
-             [codec]\nmax_steps = 1000000000000\nmax_time = \"500ms\"\n\
+             [codec]\nmax_steps = 1000000000000\nmax_time = \"250ms\"\n\
              [[routes]]\ntopic = \"bin/{{device}}\"\nformat = \"binary\"\nprofile = \"gauge\"\nmeasurement = \"gauge\"\n\
              [[routes]]\ntopic = \"calm/{{device}}\"\nformat = \"binary\"\nprofile = \"calm\"\nmeasurement = \"gauge\"\n\
              [[routes]]\ntopic = \"/json/{{secret}}/{{device}}/attrs\"\nformat = \"fiware_json\"\n"
@@ -222,16 +222,15 @@ fn endless_uplinks_hold_up_neither_acknowledgements_nor_pages_nor_the_uplinks_of
         serde_json::from_str::<Value>(&health).expect("JSON")["account"].clone()
     };
     let stopped = |account: &Value| account["quarantined_by_reason"]["codec_error"].as_u64().unwrap_or(0);
-    let mixed: Vec<_> =
-        (0..2 * ENDLESS).map(|n| (format!("bin/d{n}"), vec![u8::from(n % 2 == 0), 7])).collect();
+    let endless: Vec<_> = (0..ENDLESS).map(|n| (format!("bin/d{n}"), vec![1_u8, 7])).collect();
     let mut slowest = Duration::ZERO;
     let mut timed = |work: &mut dyn FnMut()| {
         let begin = Instant::now();
         work();
         slowest = slowest.max(begin.elapsed());
     };
-    timed(&mut || publish(broker, "mixed", &mixed));
-    // Half a second for each of them: they keep their codec busy for ten seconds, whatever the machine.
+    timed(&mut || publish(broker, "endless", &endless));
+    // A quarter of a second for each of them: they keep their codec busy for five seconds, whatever the machine.
     let mut beside = 0;
     loop {
         let device = format!("beside{beside}");
@@ -248,12 +247,15 @@ fn endless_uplinks_hold_up_neither_acknowledgements_nor_pages_nor_the_uplinks_of
         beside += 1;
     }
     assert!(slowest < Duration::from_secs(3), "an acknowledgement or a page took {slowest:?}");
-    assert!(beside > ENDLESS, "{beside} of another codec were stored before the last of them was stopped");
+    assert!(
+        beside > ENDLESS / 4,
+        "{beside} of another codec were stored before the last of them was stopped"
+    );
     let settled = poll_until(LIMIT, "all have an outcome", || {
         let account = account();
         (account["pending"] == 0).then_some(account)
     });
-    assert_eq!(settled["stored"], ENDLESS + beside + 1, "{settled}");
+    assert_eq!(settled["stored"], beside + 1, "{settled}");
     assert_eq!(stopped(&settled), ENDLESS, "{settled}");
 }
 
@@ -271,21 +273,18 @@ const HOSTILE: &[&str] = &[
     "return { get data() { for (;;) {} } };",
 ];
 
-#[test]
-fn each_hostile_uplink_costs_itself_only_and_its_codec_gives_right_results_after_it() {
-    const ROUNDS: u8 = 3;
+/// Codecs of which each does its worst where an uplink begins with 1, and else gives a sum; broker and page.
+fn configure_hostile_codecs(dir: &Path) -> (SocketAddr, SocketAddr) {
     let [broker, http] = free_addresses();
-    let dir = tempfile::tempdir().expect("a directory");
-    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("a file");
+    let write = |name: &str, text: &str| std::fs::write(dir.join(name), text).expect("a file");
     for folder in ["codecs", "profiles"] {
-        std::fs::create_dir(dir.path().join(folder)).expect("a folder");
+        std::fs::create_dir(dir.join(folder)).expect("a folder");
     }
     let mut profiles = "[profiles.generic.names]\n".to_owned();
     let mut settings = format!(
         "time_zone = \"Asia/Jakarta\"\nprofiles = \"profiles\"\ncodecs = \"codecs\"\ndestinations = []\n\
          [mqtt]\nenabled = false\n[broker]\nlisten = \"{broker}\"\n[http]\nlisten = \"{http}\"\n"
     );
-    let mut messages = Vec::new();
     for (kind, body) in HOSTILE.iter().enumerate() {
         let script = format!(
             "function decodeUplink(i) {{ if (i.bytes[0] === 1) {{ {body} }} return {{ data: {{ sum: i.bytes[0] + i.bytes[1] }} }}; }}"
@@ -296,19 +295,33 @@ fn each_hostile_uplink_costs_itself_only_and_its_codec_gives_right_results_after
             "[[routes]]\ntopic = \"c{kind}/{{device}}\"\nformat = \"binary\"\nprofile = \"p{kind}\"\nmeasurement = \"gauge\"\n"
         ));
     }
+    write("profiles/p.toml", &profiles);
+    write("nadikota.toml", &settings);
+    (broker, http)
+}
+
+fn start_in(dir: &Path, broker: SocketAddr) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
+    command.args(["--config", "nadikota.toml", "run"]).current_dir(dir);
+    command.env("NADIKOTA__DATA_DIR", dir.join("data"));
+    let process = Process::start("nadikota", &mut command, dir);
+    poll_until(LIMIT, "it accepts", || accepts(broker).then_some(()));
+    process
+}
+
+#[test]
+fn each_hostile_uplink_costs_itself_only_and_its_codec_gives_right_results_after_it() {
+    const ROUNDS: u8 = 3;
+    let dir = tempfile::tempdir().expect("a directory");
+    let (broker, http) = configure_hostile_codecs(dir.path());
+    let mut messages = Vec::new();
     for round in 0..ROUNDS {
         for kind in 0..HOSTILE.len() {
             messages.push((format!("c{kind}/d{kind}-{round}-bad"), vec![1, 0]));
             messages.push((format!("c{kind}/d{kind}-{round}"), vec![20 + round, 22]));
         }
     }
-    write("profiles/p.toml", &profiles);
-    write("nadikota.toml", &settings);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
-    command.args(["--config", "nadikota.toml", "run"]).current_dir(dir.path());
-    command.env("NADIKOTA__DATA_DIR", dir.path().join("data"));
-    let _process = Process::start("nadikota", &mut command, dir.path());
-    poll_until(LIMIT, "it accepts", || accepts(broker).then_some(()));
+    let _process = start_in(dir.path(), broker);
     publish(broker, "all", &messages);
     let half = u64::from(ROUNDS) * u64::try_from(HOSTILE.len()).expect("a count");
     let account = poll_until(LIMIT, "all have an outcome", || {
@@ -330,6 +343,52 @@ fn each_hostile_uplink_costs_itself_only_and_its_codec_gives_right_results_after
             "{device}: {latest}"
         );
     }
+}
+
+#[test]
+fn kills_while_codecs_are_at_work_lose_and_double_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (broker, http) = configure_hostile_codecs(dir.path());
+    let mut process = start_in(dir.path(), broker);
+    // Of the first codec every fourth uplink never ends, so its others wait in line; the rest goes on beside it.
+    let messages: Vec<_> = (0..120_u8)
+        .map(|n| match n % 3 {
+            0 => (format!("c0/d{n}"), vec![u8::from(n % 12 == 0), 22]),
+            kind => (format!("c{}/d{n}", kind + 4), vec![n.saturating_add(2), 22]),
+        })
+        .collect();
+    let account = || -> Option<Value> {
+        let health: Value = serde_json::from_str(&http::get(http, "/health").ok()?.body).ok()?;
+        Some(health["account"].clone())
+    };
+    publish(broker, "all", &messages);
+    for settled in [0, 5, 30] {
+        poll_until(LIMIT, "it is at work", || {
+            let account = account()?;
+            let done = account["received"].as_u64()? - account["pending"].as_u64()?;
+            (done >= settled).then_some(())
+        });
+        drop(process);
+        process = start_in(dir.path(), broker);
+    }
+    let account = poll_until(LIMIT, "all have an outcome", || {
+        account().filter(|account| account["received"] == 120 && account["pending"] == 0)
+    });
+    assert_eq!((&account["stored"], &account["quarantined"]), (&110.into(), &10.into()), "{account}");
+    assert_eq!(account["quarantined_by_reason"]["codec_error"], 10, "{account}");
+    assert!(process.stop(LIMIT).success());
+    let ask = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
+        command.args(["--config", "nadikota.toml"]).args(arguments).current_dir(dir.path());
+        let output =
+            command.env("NADIKOTA__DATA_DIR", dir.path().join("data")).output().expect("the program");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        text(&output.stdout)
+    };
+    let held = ask(&["quarantine", "list", "--json"]);
+    assert_eq!(held.lines().filter(|line| line.contains("codec_error")).count(), 10, "{held}");
+    let stored = ask(&["export", "--from", "1h"]);
+    assert_eq!(stored.lines().filter(|line| line.contains("sum=")).count(), 110, "{stored}");
 }
 
 #[test]
