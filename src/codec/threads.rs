@@ -196,8 +196,8 @@ impl Threads {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Calling, Codecs, Input, Limits};
     use super::*;
+    use crate::codec::{Calling, Codecs, Input, Limits};
 
     const GAUGE: &str =
         "function decodeUplink(i) { if (i.bytes[0] === 1) { for (;;) {} } return {data: {n: i.bytes[1]}}; }";
