@@ -3,7 +3,8 @@
 //! It is written for each group of messages and never synced: the pages of a file outlive the process. After two
 //! deaths with messages in hand, those messages enter one by one, and one that is alone in hand at two deaths, the
 //! third at the earliest, is the culprit. A kill from outside would have to hit one and the same message again and
-//! again to have it blamed; as soon as the suspects have left alive, all is forgotten.
+//! again to have it blamed; as soon as the suspects have left alive, all is forgotten. A message that waits for its codec
+//! stays in hand when its group leaves, but while suspects enter one by one none is set aside.
 
 #[cfg(test)]
 mod tests;
