@@ -1,17 +1,14 @@
 //! Calling: where a codec runs for one message, and for how long.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::call::{Call, LONG};
 use super::{Fault, FaultKind, Input, Limits, Output, Source, Threads, engines};
 
 /// What a call may take of the thread that judges all messages; a usual codec needs a hundredth of it.
-const BRIEF: Limits = Limits {
-    max_steps: 40_000,
-    max_memory: usize::MAX,
-    max_output: usize::MAX,
-    max_time: Duration::from_millis(5),
-};
+const BRIEF: Limits =
+    Limits { max_steps: 40_000, max_memory: usize::MAX, max_output: usize::MAX, max_time: LONG };
 
 /// How codecs are called for one message.
 #[derive(Debug)]
@@ -22,17 +19,6 @@ pub enum Calling<'c> {
     Briefly { threads: &'c Threads, later: Option<Box<Call>> },
     /// It was called already.
     Answered { call: &'c Call, answer: &'c Result<Output, Fault> },
-}
-
-/// A codec's call, to be made on another thread. The answer follows from it alone.
-#[derive(Debug)]
-pub struct Call {
-    source: Arc<Source>,
-    bytes: Vec<u8>,
-    port: u16,
-    received_ms: f64,
-    variables: String,
-    limits: Limits,
 }
 
 impl Calling<'_> {
@@ -90,48 +76,5 @@ impl Limits {
             max_output: self.max_output.min(other.max_output),
             max_time: self.max_time.min(other.max_time),
         }
-    }
-}
-
-impl Call {
-    fn new(source: &Arc<Source>, input: &Input<'_>, limits: &Limits) -> Self {
-        Self {
-            source: Arc::clone(source),
-            bytes: input.bytes.to_vec(),
-            port: input.port,
-            received_ms: input.received_ms,
-            variables: input.variables.to_owned(),
-            limits: *limits,
-        }
-    }
-
-    pub(super) fn codec(&self) -> &Arc<str> {
-        &self.source.name
-    }
-
-    /// Whether it took longer than a call may that others wait for.
-    pub(super) fn is_long(took: Duration) -> bool {
-        took >= BRIEF.max_time
-    }
-
-    pub(super) const fn max_time(&self) -> Duration {
-        self.limits.max_time
-    }
-
-    pub(super) fn make(&self) -> Result<Output, Fault> {
-        engines::call(&self.source, &self.input(), &self.limits)
-    }
-
-    fn input(&self) -> Input<'_> {
-        Input {
-            bytes: &self.bytes,
-            port: self.port,
-            received_ms: self.received_ms,
-            variables: &self.variables,
-        }
-    }
-
-    fn is(&self, source: &Arc<Source>, input: &Input<'_>) -> bool {
-        Arc::ptr_eq(&self.source, source) && self.input() == *input
     }
 }

@@ -6,6 +6,7 @@
 //! network, and no clock but `recvTime`, in UTC. Steps, memory, stack and output are limited the same on every machine;
 //! a limit of time stands behind them. Nothing of one uplink is left for the next.
 
+mod call;
 mod calling;
 mod compare;
 mod engine;
@@ -20,7 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-pub use self::calling::{Call, Calling};
+pub use self::call::Call;
+pub use self::calling::Calling;
 pub use self::threads::{Answer, Handed, Threads};
 
 use crate::settings::{Section, Size, Span};
