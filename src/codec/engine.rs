@@ -269,7 +269,7 @@ fn options(name: &str) -> rquickjs::context::EvalOptions {
 }
 
 /// How long this thread has run so far: what others of the machine take is not counted.
-fn thread_time() -> Duration {
+pub(super) fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
     Duration::new(seconds.unwrap_or_default(), nanoseconds.unwrap_or_default())

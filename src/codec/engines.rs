@@ -41,7 +41,7 @@ pub(super) fn call_within(
             // What went before counts in the used engine: only a new one says what the limits say everywhere.
             Err(fault) if matches!(fault.kind, FaultKind::Memory | FaultKind::Stack) => {}
             // Whoever gives a call up makes it again anyway.
-            result if !unsure || tighter != limits => return result,
+            result if !unsure || tighter.max_steps < limits.max_steps => return result,
             _ => {}
         }
     }

@@ -40,6 +40,10 @@ impl Aside {
         self.threads.answered().await
     }
 
+    pub(super) fn holds_before(&self, seq: u64) -> bool {
+        self.records.first_key_value().is_some_and(|(first, _)| *first < seq)
+    }
+
     /// The first and the last message.
     fn stretch(&self) -> Option<(u64, u64)> {
         Some((*self.records.first_key_value()?.0, *self.records.last_key_value()?.0))
@@ -61,6 +65,7 @@ impl Delivery {
     ) -> Option<Decision> {
         match self.aside.threads.hand_over(record.seq, call) {
             Handed::Over => {
+                self.aside.full = false;
                 if record.seq >= self.ledger.position() {
                     self.ledger.enter_waiting(record.clone());
                 }

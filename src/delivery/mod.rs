@@ -145,7 +145,7 @@ impl Delivery {
             takes_unrouted: parts.takes_unrouted,
             transform,
             orders: parts.orders,
-            until,
+            until: until.max(position),
             held: VecDeque::new(),
             portions: Portions::default(),
             aside: Aside::default(),
@@ -169,13 +169,25 @@ impl Delivery {
 
     /// Works until `stop`; what was under way then is found again from the cursor.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), DeliveryError> {
+        let ended = self.work(&stop).await;
+        self.in_hand.stops();
+        ended?;
+        let (messages, _) = self.ledger.on_the_way();
+        if messages == 0 && self.aside.is_empty() {
+            let snapshot = Snapshot { next: self.snapshots.next, state: Arc::new(self.state) };
+            self.standing.send_modify(|standing| standing.snapshot = Some(snapshot));
+        }
+        Ok(())
+    }
+
+    async fn work(&mut self, stop: &CancellationToken) -> Result<(), DeliveryError> {
         let mut writes = JoinSet::<Option<(Load, Vec<LineVerdict>)>>::new();
         loop {
             let due = self.lanes.due();
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
-                Ok(()) = self.orders.changed(), if self.is_caught_up() => self.obey(),
+                () = stop.cancelled() => return Ok(()),
+                Ok(()) = self.orders.changed(), if self.may_obey() => self.obey(),
                 Some(done) = writes.join_next(), if !writes.is_empty() => {
                     match done {
                         Ok(Some((load, verdicts))) => self.settle(load, &verdicts),
@@ -209,21 +221,15 @@ impl Delivery {
                     Some((load, verdicts))
                 });
             }
-            self.pass(&stop).await;
+            self.pass(stop).await;
         }
-        writes.abort_all();
-        self.in_hand.stops();
-        let (messages, _) = self.ledger.on_the_way();
-        if messages == 0 && self.aside.is_empty() {
-            let snapshot = Snapshot { next: self.snapshots.next, state: Arc::new(self.state) };
-            self.standing.send_modify(|standing| standing.snapshot = Some(snapshot));
-        }
-        Ok(())
     }
 
-    /// Whether what was settled before the start is in the state again.
-    const fn is_caught_up(&self) -> bool {
-        self.snapshots.next >= self.ledger.position()
+    /// What was settled before the start is judged by the transform there was then, to the last message.
+    fn may_obey(&self) -> bool {
+        let position = self.ledger.position();
+        let caught_up = self.snapshots.next >= position && !self.aside.holds_before(position);
+        caught_up || Arc::ptr_eq(&self.transform, &self.orders.borrow().transform)
     }
 
     fn has_room(&self) -> bool {
@@ -235,15 +241,17 @@ impl Delivery {
         let order = self.orders.borrow_and_update().clone();
         if !Arc::ptr_eq(&self.transform, &order.transform) {
             // Everything is settled here: a replay must not judge by the new configuration what came before it.
+            self.snapshots.forget();
             let (next, state) = (self.ledger.position(), Arc::new(self.state.clone()));
             self.standing.send_modify(|standing| standing.snapshot = Some(Snapshot { next, state }));
             if self.aside.is_empty() {
                 self.aside = Aside::default();
             }
         }
-        (self.transform, self.until) = (order.transform, order.until);
+        let position = self.ledger.position();
+        (self.transform, self.until) = (order.transform, order.until.max(position));
         self.take_held();
-        let next = self.snapshots.next;
+        let next = self.snapshots.next.max(position);
         self.standing.send_modify(|standing| standing.obeyed = (order.number, next));
     }
 

@@ -18,6 +18,9 @@ const EVERY: Duration = Duration::from_secs(600);
 /// After so long, where a message told what later ones are read by: a replay reads the copy.
 const SOON: Duration = Duration::from_secs(1);
 
+/// The same where messages are aside, which must be waited for.
+const AT_LAST: Duration = Duration::from_secs(30);
+
 /// The copy under way.
 #[derive(Debug)]
 pub(super) struct Snapshots {
@@ -47,18 +50,27 @@ impl Snapshots {
     pub(super) fn are_due(&self, now: Instant, state: &State) -> bool {
         let enough = self.bytes >= BYTES
             || self.messages >= MESSAGES && self.messages >= state.size().saturating_mul(2)
-            || now.saturating_duration_since(self.since) >= EVERY;
+            || now.saturating_duration_since(self.since) >= EVERY
+            || self.was_told(now, state, AT_LAST);
         enough && self.waiting.is_none()
     }
 
     /// Copies the state where it is time to.
     pub(super) fn begin(&mut self, now: Instant, state: &State) {
-        let told = state.told() != self.told && now.saturating_duration_since(self.since) >= SOON;
-        if self.waiting.is_some() || !told && !self.are_due(now, state) {
+        if self.waiting.is_some() || !self.was_told(now, state, SOON) && !self.are_due(now, state) {
             return;
         }
         self.waiting = Some(Snapshot { next: self.next, state: Arc::new(state.clone()) });
         (self.messages, self.bytes, self.since, self.told) = (0, 0, now, state.told());
+    }
+
+    fn was_told(&self, now: Instant, state: &State, after: Duration) -> bool {
+        state.told() != self.told && now.saturating_duration_since(self.since) >= after
+    }
+
+    /// A later one takes its place.
+    pub(super) fn forget(&mut self) {
+        self.waiting = None;
     }
 
     /// The copy, when everything in it is behind the position.
