@@ -35,11 +35,6 @@ impl Call {
         &self.source.name
     }
 
-    /// Whether it took longer than a call may that others wait for.
-    pub(super) fn is_long(took: Duration) -> bool {
-        took >= LONG
-    }
-
     pub(super) const fn max_time(&self) -> Duration {
         self.limits.max_time
     }

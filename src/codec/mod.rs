@@ -208,7 +208,7 @@ impl Codecs {
         }
     }
 
-    /// How many uplinks were given to them.
+    /// How often they were asked; of an uplink that takes long more than once.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::call::LONG;
 use super::engine::thread_time;
 use super::{Call, Fault, FaultKind, Output};
 
@@ -150,7 +151,7 @@ impl Threads {
             let limit = answer.result.as_ref().is_err_and(|fault| fault.kind != FaultKind::Thrown);
             own.answers = own.answers.saturating_add(1);
             own.stopped = own.stopped << 1 | u32::from(limit);
-            own.quick = if limit || Call::is_long(answer.took) { 0 } else { own.quick.saturating_add(1) };
+            own.quick = if limit || answer.took >= LONG { 0 } else { own.quick.saturating_add(1) };
             own.waiting = own.waiting.saturating_sub(1);
             if own.waiting == 0 && own.quick >= CALM {
                 self.codecs.remove(answer.call.codec());

@@ -294,6 +294,15 @@ const HOSTILE: &[&str] = &[
     "return { get data() { for (;;) {} } };",
 ];
 
+/// What a command prints beside, or after, the service of this folder.
+fn ask_in(dir: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
+    command.args(["--config", "nadikota.toml"]).args(arguments).current_dir(dir);
+    let output = command.env("NADIKOTA__DATA_DIR", dir.join("data")).output().expect("the program");
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    text(&output.stdout)
+}
+
 /// Codecs of which each does its worst where an uplink begins with 1, and else gives a sum; broker and page.
 fn configure_hostile_codecs(dir: &Path) -> (SocketAddr, SocketAddr) {
     let [broker, http] = free_addresses();
@@ -398,14 +407,7 @@ fn kills_while_codecs_are_at_work_lose_and_double_nothing() {
     assert_eq!((&account["stored"], &account["quarantined"]), (&110.into(), &10.into()), "{account}");
     assert_eq!(account["quarantined_by_reason"]["codec_error"], 10, "{account}");
     assert!(process.stop(LIMIT).success());
-    let ask = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
-        command.args(["--config", "nadikota.toml"]).args(arguments).current_dir(dir.path());
-        let output =
-            command.env("NADIKOTA__DATA_DIR", dir.path().join("data")).output().expect("the program");
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        text(&output.stdout)
-    };
+    let ask = |arguments: &[&str]| ask_in(dir.path(), arguments);
     let held = ask(&["quarantine", "list", "--json"]);
     assert_eq!(held.lines().filter(|line| line.contains("codec_error")).count(), 10, "{held}");
     let stored = ask(&["export", "--from", "1h"]);
@@ -418,14 +420,7 @@ fn warnings_and_unknown_names_are_counted_and_no_listing_quotes_a_key() {
     let [broker] = free_addresses();
     let dir = tempfile::tempdir().expect("a directory");
     let (process, http) = with_one_worker(broker, dir.path());
-    let ask = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nadikota"));
-        command.args(["--config", "nadikota.toml"]).args(arguments).current_dir(dir.path());
-        let output =
-            command.env("NADIKOTA__DATA_DIR", dir.path().join("data")).output().expect("the program");
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        text(&output.stdout)
-    };
+    let ask = |arguments: &[&str]| ask_in(dir.path(), arguments);
     let topic = format!("/json/{KEY}/d1/attrs");
     let message = format!("{{\"temp\":\"{KEY}\"}}");
     std::fs::write(dir.path().join("message.json"), &message).expect("a file");

@@ -142,6 +142,9 @@ pub(super) fn told(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
     use super::*;
     use crate::sink::{Place, Template};
 
@@ -169,11 +172,14 @@ mod tests {
         assert!(began.elapsed() >= 4 * client.read_within, "{:?}", began.elapsed());
         assert_eq!(client.reads.available_permits(), 0);
         // The file answers again: the reads end, and the next one takes what stands there.
-        while client.reads.available_permits() < READS {
-            assert!(began.elapsed() < Duration::from_secs(60), "the reads do not end");
-            let _ = std::fs::write(&file, "new");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        crate::testing::until("the reads end", || {
+            // Without a reader it fails, and would wait for one otherwise.
+            let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+            let opened = std::fs::OpenOptions::new().write(true).custom_flags(flags).open(&file);
+            let _ = opened.and_then(|mut file| file.write_all(b"new"));
+            (client.reads.available_permits() == READS).then_some(())
+        })
+        .await;
         std::fs::remove_file(&file).unwrap();
         std::fs::write(&file, "new").unwrap();
         assert_eq!(client.renew_login().await, Ok(true));
